@@ -1,0 +1,62 @@
+namespace SecureChat.Protocol;
+
+/// <summary>Sizes and counts that servers and clients both obey. Prose: docs/protocol/overview.md.</summary>
+public static class Limits
+{
+    /// <summary>Ciphertext for one device, in bytes (96 KiB).</summary>
+    public const int MaxContentBytes = 96 * 1024;
+
+    /// <summary>One WebSocket message, in bytes, after defragmentation (128 KiB).</summary>
+    public const int MaxFrameBytes = 128 * 1024;
+
+    /// <summary>Devices of one account, the primary included.</summary>
+    public const int MaxDevices = 6;
+
+    /// <summary>Highest device id; ids start at 1.</summary>
+    public const int MaxDeviceId = 127;
+
+    /// <summary>Registration ids are 14 bits, 1..16383, as libsignal's multi-recipient format needs.</summary>
+    public const int MaxRegistrationId = 0x3FFF;
+
+    /// <summary>One-time keys of each kind (EC, Kyber) kept per device and accepted per upload.</summary>
+    public const int MaxOneTimeKeys = 100;
+
+    /// <summary>Key ids are 31 bits.</summary>
+    public const int MaxKeyId = int.MaxValue;
+
+    /// <summary>Encrypted device name, in bytes.</summary>
+    public const int MaxDeviceNameBytes = 225;
+
+    /// <summary>Encrypted username behind a link, in bytes.</summary>
+    public const int MaxUsernameLinkBytes = 128;
+
+    /// <summary>SHA-256-sized hash under which a username is found, in bytes.</summary>
+    public const int UsernameHashBytes = 32;
+
+    /// <summary>Candidate hashes in one username reservation.</summary>
+    public const int MaxUsernameCandidates = 20;
+
+    /// <summary>Client-derived registration-lock token, in bytes.</summary>
+    public const int RegistrationLockBytes = 32;
+
+    /// <summary>Envelopes sent to a device and not yet acknowledged before the server pauses.</summary>
+    public const int UnackedWindow = 256;
+
+    /// <summary>Positions in one acknowledgement.</summary>
+    public const int MaxAckBatch = 256;
+
+    /// <summary>Recipient accounts in one send.</summary>
+    public const int MaxRecipients = 64;
+
+    /// <summary>End-to-end encrypted provisioning message, in bytes (64 KiB).</summary>
+    public const int MaxProvisioningBytes = 64 * 1024;
+
+    /// <summary>Serialised X25519 public key: type byte 0x05 and 32 bytes.</summary>
+    public const int PublicKeyBytes = 33;
+
+    /// <summary>Serialised Kyber1024 public key: type byte 0x08 and 1568 bytes.</summary>
+    public const int KyberPublicKeyBytes = 1569;
+
+    /// <summary>XEdDSA signature, in bytes.</summary>
+    public const int SignatureBytes = 64;
+}

@@ -1,0 +1,57 @@
+namespace SecureChat.Protocol;
+
+/// <summary>A refusal a client can branch on. The table in docs/protocol/errors.md equals this one.</summary>
+/// <param name="Code">Stable identifier; clients branch on it and on nothing else.</param>
+/// <param name="Status">HTTP status; on the socket it travels in the problem frame.</param>
+/// <param name="Title">One English sentence for developers.</param>
+public sealed record ProtocolError(string Code, int Status, string Title)
+{
+    public static readonly ProtocolError Malformed =
+        new("malformed", 400, "The request is not well-formed or a field is out of range.");
+
+    public static readonly ProtocolError Unauthorized =
+        new("unauthorized", 401, "The access token is missing, expired or no longer valid.");
+
+    public static readonly ProtocolError Forbidden =
+        new("forbidden", 403, "This device may not do that.");
+
+    public static readonly ProtocolError NotFound =
+        new("not_found", 404, "Nothing is found under that name.");
+
+    public static readonly ProtocolError MethodNotAllowed =
+        new("method_not_allowed", 405, "This path does not answer that method.");
+
+    public static readonly ProtocolError MismatchedDevices =
+        new("mismatched_devices", 409, "The message names a wrong set of devices; see missing and extra.");
+
+    public static readonly ProtocolError StaleDevices =
+        new("stale_devices", 410, "A registration id is out of date; start a new session with the listed devices.");
+
+    public static readonly ProtocolError TooLarge =
+        new("too_large", 413, "The content is larger than the limit.");
+
+    public static readonly ProtocolError UnsupportedMediaType =
+        new("unsupported_media_type", 415, "Send application/json.");
+
+    public static readonly ProtocolError BadSignature =
+        new("bad_signature", 422, "A key's signature does not verify under the identity key.");
+
+    public static readonly ProtocolError RateLimited =
+        new("rate_limited", 429, "Too many requests; wait for the seconds in Retry-After.");
+
+    public static readonly ProtocolError Internal =
+        new("internal", 500, "The server failed; the request can be repeated.");
+
+    public static readonly ProtocolError Unavailable =
+        new("unavailable", 503, "A store cannot be reached; repeat after the seconds in Retry-After.");
+
+    public static readonly ProtocolError QueueFull =
+        new("queue_full", 507, "The recipient's queue is full; nothing was stored.");
+
+    /// <summary>Every refusal there is, by slice order of docs/protocol/errors.md.</summary>
+    public static IReadOnlyList<ProtocolError> All { get; } =
+    [
+        Malformed, Unauthorized, Forbidden, NotFound, MethodNotAllowed, MismatchedDevices, StaleDevices, TooLarge,
+        UnsupportedMediaType, BadSignature, RateLimited, Internal, Unavailable, QueueFull,
+    ];
+}

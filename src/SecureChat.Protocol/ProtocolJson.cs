@@ -1,0 +1,30 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace SecureChat.Protocol;
+
+/// <summary>Every type that crosses the wire as JSON. A type not listed here does not cross it.</summary>
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web)]
+[JsonSerializable(typeof(DeviceAddress))]
+public sealed partial class ProtocolJson : JsonSerializerContext
+{
+    /// <summary>Makes <paramref name="options"/> as strict as the protocol: both sides call it on their own options.</summary>
+    /// <remarks>
+    /// The strictness has to sit on the options: ASP.NET Core uses the host's and ignores those of a context.
+    /// Unknown members are ignored on purpose, so that an old server meets a new client.
+    /// </remarks>
+    public static void Apply(JsonSerializerOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        options.PropertyNamingPolicy = JsonNamingPolicy.CamelCase;
+        options.PropertyNameCaseInsensitive = false;
+        options.AllowDuplicateProperties = false;
+        options.RespectNullableAnnotations = true;
+        options.RespectRequiredConstructorParameters = true;
+        options.NumberHandling = JsonNumberHandling.Strict;
+        options.DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull;
+        options.UnmappedMemberHandling = JsonUnmappedMemberHandling.Skip;
+        options.MaxDepth = 16;
+        options.TypeInfoResolverChain.Insert(0, Default);
+    }
+}

@@ -1,0 +1,16 @@
+using SecureChat.Protocol;
+
+namespace SecureChat.Server.Accounts;
+
+/// <summary>The authenticated device behind a request; handlers take it as a parameter.</summary>
+internal sealed record Caller(DeviceAddress Address)
+{
+    public Guid Account => Address.Account;
+
+    public int Device => Address.Device;
+
+    public bool IsPrimary => Device == 1;
+
+    /// <summary>Set by the token scheme once the device behind the token is known to exist.</summary>
+    public static ValueTask<Caller?> BindAsync(HttpContext context) => ValueTask.FromResult(context.Features.Get<Caller>());
+}

@@ -1,0 +1,46 @@
+namespace SecureChat.Server.Storage;
+
+/// <summary>What may die with the process on one machine and is shared on many: short-lived values, counters, notices.</summary>
+/// <remarks>
+/// Keys are plain names with a prefix per slice, written down in docs/operating.md; a key that holds an identifier holds
+/// it hashed. Every entry has a life: nothing stays. Implementations: process memory, Redis; one behaviour suite for both.
+/// </remarks>
+internal interface IHotStore
+{
+    /// <summary>What the start-up message and the health check call it.</summary>
+    string Name { get; }
+
+    /// <summary>Throws when the store cannot be reached.</summary>
+    Task PingAsync(CancellationToken ct);
+
+    Task SetAsync(string key, ReadOnlyMemory<byte> value, TimeSpan life, CancellationToken ct);
+
+    /// <summary>Sets the value only if there is none; false when there is one already.</summary>
+    Task<bool> AddAsync(string key, ReadOnlyMemory<byte> value, TimeSpan life, CancellationToken ct);
+
+    Task<byte[]?> GetAsync(string key, CancellationToken ct);
+
+    /// <summary>Reads and removes in one step: of any number of parallel callers, one gets the value.</summary>
+    Task<byte[]?> TakeAsync(string key, CancellationToken ct);
+
+    Task<bool> RemoveAsync(string key, CancellationToken ct);
+
+    /// <summary>Removes the value only if it is still <paramref name="expected"/>.</summary>
+    Task<bool> RemoveIfAsync(string key, ReadOnlyMemory<byte> expected, CancellationToken ct);
+
+    /// <summary>Adds one and returns the new count. The life starts with the first count and is not extended.</summary>
+    Task<long> CountAsync(string key, TimeSpan life, CancellationToken ct);
+
+    /// <summary>Takes tokens from a bucket that refills steadily; one round trip; fractions of a token are kept.</summary>
+    /// <returns>Zero when granted, else how long until <paramref name="amount"/> tokens are there. A refusal takes nothing.</returns>
+    Task<TimeSpan> TakeTokensAsync(string key, TokenBucket bucket, double amount, CancellationToken ct);
+
+    /// <summary>Sends a notice to every subscriber of the channel on every node. A hint: it may be lost.</summary>
+    Task PublishAsync(string channel, ReadOnlyMemory<byte> notice, CancellationToken ct);
+
+    /// <summary>Calls <paramref name="handler"/> for every notice until the result is disposed. The handler must not block.</summary>
+    Task<IAsyncDisposable> SubscribeAsync(string channel, Action<ReadOnlyMemory<byte>> handler, CancellationToken ct);
+}
+
+/// <summary>A limit: <paramref name="Size"/> at once, refilled one token every <paramref name="Refill"/>.</summary>
+internal readonly record struct TokenBucket(double Size, TimeSpan Refill);

@@ -1,0 +1,50 @@
+using SecureChat.Protocol;
+
+namespace SecureChat.Server.Storage;
+
+/// <summary>Undelivered envelopes, one queue per device: idempotent, ordered, capped, short-lived.</summary>
+/// <remarks>
+/// Implementations: SQLite (one writer, group commit), Redis (a message key plus an ordered set per device); one behaviour
+/// suite for both. Deadlines are enforced on read, not only by the reaper.
+/// </remarks>
+internal interface IMessageQueue
+{
+    /// <summary>What the start-up message and the health check call it.</summary>
+    string Name { get; }
+
+    /// <summary>Throws when the store cannot be reached.</summary>
+    Task PingAsync(CancellationToken ct);
+
+    /// <summary>Stores all of <paramref name="mail"/> (any devices of one account), or none of it.</summary>
+    /// <remarks>
+    /// Completes when the mail survives <c>kill -9</c>. Mail whose <see cref="Mail.Once"/> is already known within its life is
+    /// not stored again and counts as stored. Positions grow along each device's queue, also across restarts.
+    /// </remarks>
+    /// <returns>One position per mail, in order (0 = known already); or null: a queue is full and nothing was stored.</returns>
+    Task<long[]?> AppendAsync(IReadOnlyList<Mail> mail, CancellationToken ct);
+
+    /// <summary>The oldest unexpired mail behind <paramref name="after"/>, in order.</summary>
+    Task<IReadOnlyList<StoredMail>> ReadAsync(DeviceAddress device, long after, int count, CancellationToken ct);
+
+    /// <summary>Deletes acknowledged mail; unknown positions are ignored.</summary>
+    Task AckAsync(DeviceAddress device, IReadOnlyList<long> positions, CancellationToken ct);
+
+    /// <summary>Deletes a device's whole queue, and what is remembered about it.</summary>
+    Task ClearAsync(DeviceAddress device, CancellationToken ct);
+
+    /// <summary>Deletes expired mail; returns how many envelopes went undelivered.</summary>
+    Task<int> ExpireAsync(CancellationToken ct);
+
+    /// <summary>Envelopes waiting now, over all queues.</summary>
+    Task<long> CountAsync(CancellationToken ct);
+}
+
+/// <summary>One envelope on its way into a device's queue.</summary>
+/// <param name="To">The recipient device.</param>
+/// <param name="Once">Idempotency key: a hash of sender and message id, so that no sender can pre-empt another's id.</param>
+/// <param name="Deadline">When it must be gone.</param>
+/// <param name="Envelope">A serialised <see cref="Protocol.Proto.Envelope"/>.</param>
+internal readonly record struct Mail(DeviceAddress To, UInt128 Once, DateTimeOffset Deadline, ReadOnlyMemory<byte> Envelope);
+
+/// <summary>One envelope as it is read back.</summary>
+internal readonly record struct StoredMail(long Position, DateTimeOffset Deadline, ReadOnlyMemory<byte> Envelope);
