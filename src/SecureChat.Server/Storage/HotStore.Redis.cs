@@ -1,0 +1,91 @@
+using StackExchange.Redis;
+
+namespace SecureChat.Server.Storage;
+
+/// <summary>The hot store of many machines: Redis 7, or what speaks its protocol; plain commands and short scripts only.</summary>
+internal sealed class RedisHotStore(IConnectionMultiplexer redis) : IHotStore
+{
+    // KEYS: counter. ARGV: life in milliseconds. Returns the new count.
+    private const string CountScript = """
+        local count = redis.call('INCR', KEYS[1])
+        if count == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+        return count
+        """;
+
+    // KEYS: value. ARGV: expected bytes. Returns 1 when it was that value and is gone.
+    private const string RemoveIfScript = """
+        if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+        return 0
+        """;
+
+    // KEYS: bucket. ARGV: size, milliseconds per token, amount.
+    // The bucket is a hash {t: tokens, at: microseconds of Redis' own clock}; it is deleted by its TTL once it is full again.
+    // Returns milliseconds to wait as text; 0 when granted. A refusal writes nothing, so fractions of a token survive.
+    private const string TokensScript = """
+        local time = redis.call('TIME')
+        local now = time[1] * 1000000 + time[2]
+        local size, refill, amount = tonumber(ARGV[1]), tonumber(ARGV[2]) * 1000, tonumber(ARGV[3])
+        local state = redis.call('HMGET', KEYS[1], 't', 'at')
+        local tokens = size
+        if state[1] then tokens = math.min(size, tonumber(state[1]) + math.max(0, now - tonumber(state[2])) / refill) end
+        if tokens < amount then return string.format('%.3f', (amount - tokens) * refill / 1000) end
+        tokens = tokens - amount
+        redis.call('HSET', KEYS[1], 't', string.format('%.6f', tokens), 'at', string.format('%.0f', now))
+        redis.call('PEXPIRE', KEYS[1], math.ceil((size - tokens) * refill / 1000) + 1)
+        return '0'
+        """;
+
+    private readonly IDatabase _db = redis.GetDatabase();
+
+    public string Name => "Redis";
+
+    public Task PingAsync(CancellationToken ct) => _db.PingAsync().WaitAsync(ct);
+
+    public Task SetAsync(string key, ReadOnlyMemory<byte> value, TimeSpan life, CancellationToken ct) =>
+        _db.StringSetAsync(key, value, life).WaitAsync(ct);
+
+    public Task<bool> AddAsync(string key, ReadOnlyMemory<byte> value, TimeSpan life, CancellationToken ct) =>
+        _db.StringSetAsync(key, value, life, when: When.NotExists).WaitAsync(ct);
+
+    public async Task<byte[]?> GetAsync(string key, CancellationToken ct) =>
+        await _db.StringGetAsync(key).WaitAsync(ct);
+
+    public async Task<byte[]?> TakeAsync(string key, CancellationToken ct) =>
+        await _db.StringGetDeleteAsync(key).WaitAsync(ct);
+
+    public Task<bool> RemoveAsync(string key, CancellationToken ct) => _db.KeyDeleteAsync(key).WaitAsync(ct);
+
+    public async Task<bool> RemoveIfAsync(string key, ReadOnlyMemory<byte> expected, CancellationToken ct) =>
+        (bool)await _db.ScriptEvaluateAsync(RemoveIfScript, [key], [expected]).WaitAsync(ct);
+
+    public async Task<long> CountAsync(string key, TimeSpan life, CancellationToken ct) =>
+        (long)await _db.ScriptEvaluateAsync(CountScript, [key], [Milliseconds(life)]).WaitAsync(ct);
+
+    public async Task<TimeSpan> TakeTokensAsync(string key, TokenBucket bucket, double amount, CancellationToken ct)
+    {
+        var wait = (double)await _db.ScriptEvaluateAsync(
+            TokensScript, [key], [bucket.Size, bucket.Refill.TotalMilliseconds, amount]).WaitAsync(ct);
+        return TimeSpan.FromMilliseconds(wait);
+    }
+
+    public Task PublishAsync(string channel, ReadOnlyMemory<byte> notice, CancellationToken ct) =>
+        redis.GetSubscriber().PublishAsync(RedisChannel.Literal(channel), notice).WaitAsync(ct);
+
+    public async Task<IAsyncDisposable> SubscribeAsync(
+        string channel, Action<ReadOnlyMemory<byte>> handler, CancellationToken ct)
+    {
+        void OnNotice(RedisChannel from, RedisValue notice) => handler((byte[]?)notice ?? []);
+
+        await redis.GetSubscriber().SubscribeAsync(RedisChannel.Literal(channel), OnNotice).WaitAsync(ct);
+        return new Subscription(redis, channel, OnNotice);
+    }
+
+    private static long Milliseconds(TimeSpan life) => Math.Max(1, (long)Math.Ceiling(life.TotalMilliseconds));
+
+    private sealed class Subscription(
+        IConnectionMultiplexer redis, string channel, Action<RedisChannel, RedisValue> handler) : IAsyncDisposable
+    {
+        public async ValueTask DisposeAsync() =>
+            await redis.GetSubscriber().UnsubscribeAsync(RedisChannel.Literal(channel), handler);
+    }
+}

@@ -1,0 +1,201 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using System.Security.Cryptography;
+using SecureChat.Protocol;
+using StackExchange.Redis;
+
+namespace SecureChat.Server.Storage;
+
+/// <summary>The queues of many machines, in Redis with append-only on.</summary>
+/// <remarks>
+/// Keys; <c>{a}</c> is a hash of the account and the cluster's hash tag, <c>d</c> the device:
+/// <code>
+/// m:{a}:d:once  string, native TTL   the envelope; after its acknowledgement an empty tombstone until the deadline
+/// q:{a}:d       sorted set           score = position, member = deadline (8 bytes, ms) ‖ once (16) ‖ size (4)
+/// s:{a}:d       hash                 n: bytes waiting, p: last position given out
+/// queues        set                  names of the queues that are not empty, for the reaper
+/// </code>
+/// Positions are Unix microseconds of Redis' clock, moved on where two would meet or the clock went back; they stay below
+/// 2^53, as sorted-set scores must.
+/// </remarks>
+internal sealed class RedisMessageQueue(IConnectionMultiplexer redis, QueueCaps caps, TimeProvider time) : IMessageQueue
+{
+    private const string Index = "queues";
+    private const int MemberBytes = 8 + 16 + 4;
+
+    private readonly IDatabase _db = redis.GetDatabase();
+
+    public string Name => "Redis";
+
+    public Task PingAsync(CancellationToken ct) => _db.PingAsync().WaitAsync(ct);
+
+    public async Task<long[]?> AppendAsync(IReadOnlyList<Mail> mail, CancellationToken ct)
+    {
+        var keys = new RedisKey[mail.Count * 3];
+        var arguments = new RedisValue[3 + (mail.Count * 3)];
+        arguments[0] = caps.Envelopes;
+        arguments[1] = caps.Bytes;
+        arguments[2] = time.GetUtcNow().ToUnixTimeMilliseconds();
+        for (var i = 0; i < mail.Count; i++)
+        {
+            var member = Member(mail[i]);
+            var names = new QueueNames(mail[i].To);
+            keys[i * 3] = names.Queue;
+            keys[(i * 3) + 1] = names.State;
+            keys[(i * 3) + 2] = names.Message(member.AsSpan(8, 16));
+            arguments[3 + (i * 3)] = mail[i].Deadline.ToUnixTimeMilliseconds();
+            arguments[4 + (i * 3)] = member;
+            arguments[5 + (i * 3)] = mail[i].Envelope;
+        }
+
+        var result = await _db.ScriptEvaluateAsync(QueueScripts.Append, keys, arguments).WaitAsync(ct);
+        if (result.IsNull)
+        {
+            return null;
+        }
+
+        var answer = (string[])result!;
+        await NoteBusyQueuesAsync(mail, answer).WaitAsync(ct);
+        return Array.ConvertAll(answer, text => Math.Abs(long.Parse(text, CultureInfo.InvariantCulture)));
+    }
+
+    public async Task<IReadOnlyList<StoredMail>> ReadAsync(
+        DeviceAddress device, long after, int count, CancellationToken ct)
+    {
+        var names = new QueueNames(device);
+        var found = new List<StoredMail>(count);
+        while (found.Count < count)
+        {
+            var entries = await _db.SortedSetRangeByScoreWithScoresAsync(
+                names.Queue, after, double.PositiveInfinity, Exclude.Start, Order.Ascending, 0, count - found.Count).WaitAsync(ct);
+            if (entries.Length == 0)
+            {
+                break;
+            }
+
+            var members = Array.ConvertAll(entries, entry => (byte[])entry.Element!);
+            var bodies = await _db.StringGetAsync(
+                Array.ConvertAll(members, member => names.Message(member.AsSpan(8, 16)))).WaitAsync(ct);
+            var now = time.GetUtcNow();
+            for (var i = 0; i < entries.Length; i++)
+            {
+                after = (long)entries[i].Score;
+                var deadline = DeadlineOf(members[i]);
+                if (!bodies[i].IsNullOrEmpty && deadline > now)
+                {
+                    found.Add(new StoredMail(after, deadline, (byte[])bodies[i]!));
+                }
+            }
+        }
+
+        return found;
+    }
+
+    public Task AckAsync(DeviceAddress device, IReadOnlyList<long> positions, CancellationToken ct)
+    {
+        var names = new QueueNames(device);
+        var arguments = new RedisValue[positions.Count + 1];
+        arguments[0] = names.MessagePrefix;
+        for (var i = 0; i < positions.Count; i++)
+        {
+            arguments[i + 1] = positions[i];
+        }
+
+        return _db.ScriptEvaluateAsync(QueueScripts.Ack, [names.Queue, names.State], arguments).WaitAsync(ct);
+    }
+
+    public Task ClearAsync(DeviceAddress device, CancellationToken ct)
+    {
+        var names = new QueueNames(device);
+        return _db.ScriptEvaluateAsync(
+            QueueScripts.Clear, [names.Queue, names.State], [names.MessagePrefix]).WaitAsync(ct);
+    }
+
+    public async Task<int> ExpireAsync(CancellationToken ct)
+    {
+        var expired = 0;
+        await foreach (var name in _db.SetScanAsync(Index, pageSize: 250).WithCancellation(ct))
+        {
+            var queue = (string)name!;
+            var result = (int[])(await _db.ScriptEvaluateAsync(
+                QueueScripts.Expire,
+                [queue, QueueNames.StateOf(queue)],
+                [time.GetUtcNow().ToUnixTimeMilliseconds()]).WaitAsync(ct))!;
+            expired += result[0];
+            if (result[1] == 0)
+            {
+                await _db.SetRemoveAsync(Index, name).WaitAsync(ct);
+            }
+        }
+
+        return expired;
+    }
+
+    public async Task<long> CountAsync(CancellationToken ct)
+    {
+        var waiting = 0L;
+        await foreach (var name in _db.SetScanAsync(Index, pageSize: 250).WithCancellation(ct))
+        {
+            waiting += await _db.SortedSetLengthAsync((string)name!).WaitAsync(ct);
+        }
+
+        return waiting;
+    }
+
+    private static byte[] Member(Mail mail)
+    {
+        var member = new byte[MemberBytes];
+        BinaryPrimitives.WriteInt64BigEndian(member, mail.Deadline.ToUnixTimeMilliseconds());
+        BinaryPrimitives.WriteUInt128BigEndian(member.AsSpan(8), mail.Once);
+        BinaryPrimitives.WriteInt32BigEndian(member.AsSpan(24), mail.Envelope.Length);
+        return member;
+    }
+
+    private static DateTimeOffset DeadlineOf(byte[] member) =>
+        DateTimeOffset.FromUnixTimeMilliseconds(BinaryPrimitives.ReadInt64BigEndian(member));
+
+    // A negative position marks a queue that was empty: only then does the reaper's index need a line.
+    // A crash in between costs nothing but the reaper's count: Redis itself expires every key.
+    private Task NoteBusyQueuesAsync(IReadOnlyList<Mail> mail, string[] answer)
+    {
+        List<RedisValue>? filled = null;
+        for (var i = 0; i < answer.Length; i++)
+        {
+            if (answer[i][0] == '-')
+            {
+                (filled ??= []).Add((string)new QueueNames(mail[i].To).Queue!);
+            }
+        }
+
+        return filled is null ? Task.CompletedTask : _db.SetAddAsync(Index, [.. filled]);
+    }
+
+    /// <summary>The key names of one device's queue; the account appears only as a hash.</summary>
+    private readonly struct QueueNames
+    {
+        private readonly string _device;
+
+        public QueueNames(DeviceAddress device)
+        {
+            Span<byte> hash = stackalloc byte[32];
+            SHA256.HashData(device.Account.ToByteArray(bigEndian: true), hash);
+            _device = $"{{{Convert.ToHexStringLower(hash[..12])}}}:{device.Device.ToString(CultureInfo.InvariantCulture)}";
+        }
+
+        public RedisKey Queue => "q:" + _device;
+
+        public RedisKey State => "s:" + _device;
+
+        public string MessagePrefix => "m:" + _device + ":";
+
+        public static RedisKey StateOf(string queue) => string.Concat("s", queue.AsSpan(1));
+
+        public RedisKey Message(ReadOnlySpan<byte> once)
+        {
+            Span<byte> name = stackalloc byte[128];
+            var written = System.Text.Encoding.ASCII.GetBytes(MessagePrefix, name);
+            once.CopyTo(name[written..]);
+            return name[..(written + once.Length)].ToArray();
+        }
+    }
+}

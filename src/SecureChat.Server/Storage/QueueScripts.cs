@@ -1,0 +1,107 @@
+namespace SecureChat.Server.Storage;
+
+/// <summary>The Lua scripts of <see cref="RedisMessageQueue"/>; its remarks draw the keys.</summary>
+/// <remarks>Sent as text, so that they also run on every primary of a cluster and after a restart.</remarks>
+internal static class QueueScripts
+{
+    // Removes members whose deadline has passed from queue `q`, and their bytes from state `s`. Returns how many.
+    private const string Sweep = """
+        local function be(text, from, to)
+          local number = 0
+          for i = from, to do number = number * 256 + string.byte(text, i) end
+          return number
+        end
+        local function sweep(q, s, now)
+          local removed, bytes = 0, 0
+          for _, member in ipairs(redis.call('ZRANGE', q, 0, -1)) do
+            if be(member, 1, 8) <= now then
+              removed = removed + 1
+              redis.call('ZREM', q, member)
+            else
+              bytes = bytes + be(member, 25, 28)
+            end
+          end
+          if removed > 0 then redis.call('HSET', s, 'n', bytes) end
+          return removed
+        end
+
+        """;
+
+    /// <summary>
+    /// KEYS: per mail queue, state, message. ARGV: most envelopes, most bytes, now (ms); per mail deadline (ms), member, envelope.
+    /// Returns per mail its position (0: known already; negative: the queue was empty before), or nil when a queue is full.
+    /// </summary>
+    public const string Append = Sweep + """
+        local most, mostBytes, now = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+        local mails = #KEYS / 3
+        local fresh, count, bytes, seen = {}, {}, {}, {}
+        for i = 1, mails do
+          local q, s, m = KEYS[i * 3 - 2], KEYS[i * 3 - 1], KEYS[i * 3]
+          local size = #ARGV[i * 3 + 3]
+          fresh[i] = not seen[m] and tonumber(ARGV[i * 3 + 1]) > now and redis.call('EXISTS', m) == 0
+          seen[m] = true
+          if fresh[i] then
+            local function fits()
+              return redis.call('ZCARD', q) + (count[q] or 0) < most
+                and tonumber(redis.call('HGET', s, 'n') or 0) + (bytes[q] or 0) + size <= mostBytes
+            end
+            if not fits() then
+              sweep(q, s, now)
+              if not fits() then return false end
+            end
+            count[q] = (count[q] or 0) + 1
+            bytes[q] = (bytes[q] or 0) + size
+          end
+        end
+        local time = redis.call('TIME')
+        local clock = time[1] * 1000000 + time[2]
+        local answer = {}
+        for i = 1, mails do
+          answer[i] = '0'
+          if fresh[i] then
+            local q, s, m = KEYS[i * 3 - 2], KEYS[i * 3 - 1], KEYS[i * 3]
+            local life = tonumber(ARGV[i * 3 + 1]) - now
+            local last = tonumber(redis.call('HGET', s, 'p') or 0)
+            local position = string.format('%.0f', math.max(clock, last + 1))
+            local empty = redis.call('ZCARD', q) == 0
+            redis.call('SET', m, ARGV[i * 3 + 3], 'PX', life)
+            redis.call('ZADD', q, position, ARGV[i * 3 + 2])
+            redis.call('HINCRBY', s, 'n', #ARGV[i * 3 + 3])
+            redis.call('HSET', s, 'p', position)
+            if redis.call('PTTL', q) < life then redis.call('PEXPIRE', q, life + 60000) end
+            if redis.call('PTTL', s) < life + 60000 then redis.call('PEXPIRE', s, life + 120000) end
+            answer[i] = empty and '-' .. position or position
+          end
+        end
+        return answer
+        """;
+
+    /// <summary>KEYS: queue, state. ARGV: message prefix, positions. Leaves tombstones, so that a repeated send stays known.</summary>
+    public const string Ack = """
+        for i = 2, #ARGV do
+          for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[i], ARGV[i])) do
+            redis.call('ZREM', KEYS[1], member)
+            redis.call('SET', ARGV[1] .. string.sub(member, 9, 24), '', 'XX', 'KEEPTTL')
+            local size = 0
+            for b = 25, 28 do size = size * 256 + string.byte(member, b) end
+            redis.call('HINCRBY', KEYS[2], 'n', -size)
+          end
+        end
+        return 0
+        """;
+
+    /// <summary>KEYS: queue, state. ARGV: message prefix.</summary>
+    public const string Clear = """
+        for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+          redis.call('DEL', ARGV[1] .. string.sub(member, 9, 24))
+        end
+        redis.call('DEL', KEYS[1], KEYS[2])
+        return 0
+        """;
+
+    /// <summary>KEYS: queue, state. ARGV: now (ms). Returns how many expired and how many still wait.</summary>
+    public const string Expire = Sweep + """
+        local removed = sweep(KEYS[1], KEYS[2], tonumber(ARGV[1]))
+        return {removed, redis.call('ZCARD', KEYS[1])}
+        """;
+}
