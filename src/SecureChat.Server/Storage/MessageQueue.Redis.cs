@@ -29,7 +29,8 @@ internal sealed class RedisMessageQueue(IConnectionMultiplexer redis, QueueCaps 
 
     public Task PingAsync(CancellationToken ct) => _db.PingAsync().WaitAsync(ct);
 
-    public async Task<long[]?> AppendAsync(IReadOnlyList<Mail> mail, CancellationToken ct)
+    public async Task<long[]?> AppendAsync(
+        IReadOnlyList<Mail> mail, Action<int, long>? onPositioned, CancellationToken ct)
     {
         var keys = new RedisKey[mail.Count * 3];
         var arguments = new RedisValue[3 + (mail.Count * 3)];
@@ -56,7 +57,16 @@ internal sealed class RedisMessageQueue(IConnectionMultiplexer redis, QueueCaps 
 
         var answer = (string[])result!;
         await NoteBusyQueuesAsync(mail, answer).WaitAsync(ct);
-        return Array.ConvertAll(answer, text => Math.Abs(long.Parse(text, CultureInfo.InvariantCulture)));
+        var positions = Array.ConvertAll(answer, text => Math.Abs(long.Parse(text, CultureInfo.InvariantCulture)));
+        for (var i = 0; i < positions.Length; i++)
+        {
+            if (positions[i] > 0)
+            {
+                onPositioned?.Invoke(i, positions[i]);
+            }
+        }
+
+        return positions;
     }
 
     public async Task<IReadOnlyList<StoredMail>> ReadAsync(

@@ -20,8 +20,14 @@ internal interface IMessageQueue
     /// Completes when the mail survives <c>kill -9</c>. Mail whose <see cref="Mail.Once"/> is already known within its life is
     /// not stored again and counts as stored. Positions grow along each device's queue, also across restarts.
     /// </remarks>
+    /// <param name="mail">Any devices of one account; at most one mail per device and <see cref="Mail.Once"/>.</param>
+    /// <param name="onPositioned">
+    /// Called with the mail's index and position as soon as that is known, before it is durable, in order along each queue, for
+    /// new mail only. It lets a connected device receive without waiting for the disk: if its acknowledgement arrives first, the
+    /// mail never touches the disk at all. It must not block and must not call back. Stores elsewhere call it when they answered.
+    /// </param>
     /// <returns>One position per mail, in order (0 = known already); or null: a queue is full and nothing was stored.</returns>
-    Task<long[]?> AppendAsync(IReadOnlyList<Mail> mail, CancellationToken ct);
+    Task<long[]?> AppendAsync(IReadOnlyList<Mail> mail, Action<int, long>? onPositioned, CancellationToken ct);
 
     /// <summary>The oldest unexpired mail behind <paramref name="after"/>, in order.</summary>
     Task<IReadOnlyList<StoredMail>> ReadAsync(DeviceAddress device, long after, int count, CancellationToken ct);

@@ -1,0 +1,146 @@
+using System.Collections.Concurrent;
+
+namespace SecureChat.Server.Storage;
+
+/// <summary>The hot store of one machine: process memory. It dies with the process, as everything in it may.</summary>
+/// <remarks>Entries are checked against their life when they are read; a sweep now and then frees what nobody reads again.</remarks>
+internal sealed class MemoryHotStore(TimeProvider time) : IHotStore
+{
+    private const int SweepEvery = 4096;
+
+    private readonly ConcurrentDictionary<string, Entry> _entries = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, Subscription[]> _subscriptions = new(StringComparer.Ordinal);
+    private int _writes;
+
+    public string Name => "process memory";
+
+    /// <summary>Entries held, dead ones that no sweep has met included.</summary>
+    internal int Count => _entries.Count;
+
+    public Task PingAsync(CancellationToken ct) => Task.CompletedTask;
+
+    public Task SetAsync(string key, ReadOnlyMemory<byte> value, TimeSpan life, CancellationToken ct)
+    {
+        _entries[key] = new Entry(value.ToArray(), Deadline(life));
+        SweepNowAndThen();
+        return Task.CompletedTask;
+    }
+
+    public Task<bool> AddAsync(string key, ReadOnlyMemory<byte> value, TimeSpan life, CancellationToken ct)
+    {
+        var mine = new Entry(value.ToArray(), Deadline(life));
+        var kept = _entries.AddOrUpdate(key, mine, (_, old) => IsAlive(old) ? old : mine);
+        SweepNowAndThen();
+        return Task.FromResult(ReferenceEquals(kept, mine));
+    }
+
+    public Task<byte[]?> GetAsync(string key, CancellationToken ct) =>
+        Task.FromResult(_entries.TryGetValue(key, out var entry) && IsAlive(entry) ? entry.Value : null);
+
+    public Task<byte[]?> TakeAsync(string key, CancellationToken ct) =>
+        Task.FromResult(_entries.TryRemove(key, out var entry) && IsAlive(entry) ? entry.Value : null);
+
+    public Task<bool> RemoveAsync(string key, CancellationToken ct) =>
+        Task.FromResult(_entries.TryRemove(key, out var entry) && IsAlive(entry));
+
+    public Task<bool> RemoveIfAsync(string key, ReadOnlyMemory<byte> expected, CancellationToken ct) =>
+        Task.FromResult(
+            _entries.TryGetValue(key, out var entry) && IsAlive(entry) && entry.Value.AsSpan().SequenceEqual(expected.Span)
+            && _entries.TryRemove(KeyValuePair.Create(key, entry)));
+
+    public Task<long> CountAsync(string key, TimeSpan life, CancellationToken ct)
+    {
+        var entry = _entries.AddOrUpdate(
+            key,
+            _ => new Entry([], Deadline(life)) { Number = 1 },
+            (_, old) => IsAlive(old)
+                ? new Entry([], old.Deadline) { Number = old.Number + 1 }
+                : new Entry([], Deadline(life)) { Number = 1 });
+        SweepNowAndThen();
+        return Task.FromResult((long)entry.Number);
+    }
+
+    public Task<TimeSpan> TakeTokensAsync(string key, TokenBucket bucket, double amount, CancellationToken ct)
+    {
+        var wait = TimeSpan.Zero;
+        _entries.AddOrUpdate(
+            key,
+            _ => Draw(null, bucket, amount, out wait),
+            (_, old) => Draw(IsAlive(old) ? old : null, bucket, amount, out wait));
+        SweepNowAndThen();
+        return Task.FromResult(wait);
+    }
+
+    public Task PublishAsync(string channel, ReadOnlyMemory<byte> notice, CancellationToken ct)
+    {
+        foreach (var subscription in _subscriptions.GetValueOrDefault(channel, []))
+        {
+            subscription.Handler(notice);
+        }
+
+        return Task.CompletedTask;
+    }
+
+    public Task<IAsyncDisposable> SubscribeAsync(
+        string channel, Action<ReadOnlyMemory<byte>> handler, CancellationToken ct)
+    {
+        var subscription = new Subscription(this, channel, handler);
+        _subscriptions.AddOrUpdate(channel, [subscription], (_, others) => [.. others, subscription]);
+        return Task.FromResult<IAsyncDisposable>(subscription);
+    }
+
+    private Entry Draw(Entry? old, TokenBucket bucket, double amount, out TimeSpan wait)
+    {
+        // Number holds the tokens, Touched when they were counted: the fraction of a token that has refilled is never lost.
+        var now = time.GetUtcNow();
+        var refilled = old is null ? bucket.Size : old.Number + Math.Max(0, (now - old.Touched) / bucket.Refill);
+        var tokens = Math.Min(bucket.Size, refilled);
+        var granted = tokens >= amount;
+        wait = granted ? TimeSpan.Zero : (amount - tokens) * bucket.Refill;
+        var left = granted ? tokens - amount : tokens;
+        return new Entry([], now + ((bucket.Size - left) * bucket.Refill)) { Number = left, Touched = now };
+    }
+
+    private bool IsAlive(Entry entry) => entry.Deadline > time.GetUtcNow();
+
+    private DateTimeOffset Deadline(TimeSpan life) => time.GetUtcNow() + life;
+
+    private void SweepNowAndThen()
+    {
+        if (Interlocked.Increment(ref _writes) % SweepEvery != 0)
+        {
+            return;
+        }
+
+        foreach (var pair in _entries)
+        {
+            if (!IsAlive(pair.Value))
+            {
+                _entries.TryRemove(pair);
+            }
+        }
+    }
+
+    private sealed class Entry(byte[] value, DateTimeOffset deadline)
+    {
+        public byte[] Value { get; } = value;
+
+        public DateTimeOffset Deadline { get; } = deadline;
+
+        public double Number { get; init; }
+
+        public DateTimeOffset Touched { get; init; }
+    }
+
+    private sealed class Subscription(MemoryHotStore store, string channel, Action<ReadOnlyMemory<byte>> handler)
+        : IAsyncDisposable
+    {
+        public Action<ReadOnlyMemory<byte>> Handler { get; } = handler;
+
+        public ValueTask DisposeAsync()
+        {
+            store._subscriptions.AddOrUpdate(channel, [], (_, all) => [.. all.Where(one => one != this)]);
+            return ValueTask.CompletedTask;
+        }
+    }
+}
