@@ -1,0 +1,106 @@
+using System.Globalization;
+using System.Text;
+
+namespace SecureChat.Bench;
+
+/// <summary>Measurements as text: a line each, or all of them as one Markdown page with medians and ratios.</summary>
+internal static class Report
+{
+    /// <summary>One measurement on one line.</summary>
+    public static string Line(Measurement m) => m.Connections > 0
+        ? Text($"{m.Target,-20} {m.Scenario,-12} {m.BytesPerConnection / 1024:F1} KiB/connection over {m.BaseBytes / 1048576.0:F0} MiB, {m.ConnectMicros:F0} us CPU to connect")
+        : Text($"{m.Target,-20} {m.Scenario,-12} accepted/s {m.Accepted,7:F0}  complete/s {m.Complete,7:F0}  p50 {m.P50,6:F2} ms  p99 {m.P99,7:F2} ms  server {m.ServerMicros,6:F1} us  stores {m.StoreMicros,5:F1} us  load {m.ServerLoad:P0}  generator {m.GeneratorLoad:P0}");
+
+    public static string Render(
+        IReadOnlyList<string> machine,
+        IReadOnlyDictionary<string, (string Description, string Version)> targets,
+        IReadOnlyList<Measurement> results,
+        int rounds,
+        TimeSpan time,
+        int? serverCore)
+    {
+        var page = new StringBuilder();
+        page.Append(CultureInfo.InvariantCulture, $"# Relay benchmark, {TimeProvider.System.GetUtcNow():yyyy-MM-dd}\n\n");
+        foreach (var line in machine)
+        {
+            page.Append(CultureInfo.InvariantCulture, $"- {line}\n");
+        }
+
+        var pinned = serverCore is { } core ? Text($"server and stores pinned to core {core}, generator to another") : "nothing pinned";
+        page.Append(CultureInfo.InvariantCulture, $"- {rounds} rounds of {time.TotalSeconds:F0} s each, order turning; {pinned}; medians over the rounds, in brackets lowest and highest\n");
+        foreach (var (name, (description, version)) in targets)
+        {
+            page.Append(CultureInfo.InvariantCulture, $"- `{name}`: {description}; {version}\n");
+        }
+
+        foreach (var scenario in results.Where(m => m.Connections == 0).GroupBy(m => m.Scenario))
+        {
+            Loads(page, scenario.Key, [.. scenario]);
+        }
+
+        Idle(page, [.. results.Where(m => m.Connections > 0)]);
+        return page.ToString();
+    }
+
+    private static void Loads(StringBuilder page, string scenario, List<Measurement> results)
+    {
+        page.Append(CultureInfo.InvariantCulture, $"\n## {scenario}\n\n");
+        page.Append("| server | accepted/s | delivered+acked/s | p50 ms | p99 ms | server CPU us/msg | stores CPU us/msg | core used | generator |\n");
+        page.Append("| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n");
+        var byTarget = results.GroupBy(m => m.Target).ToDictionary(group => group.Key, group => group.ToList());
+        foreach (var (name, runs) in byTarget)
+        {
+            page.Append(CultureInfo.InvariantCulture, $"| {name} | {Median(runs, m => m.Accepted):F0} | {Spread(runs, m => m.Complete, "F0")} ");
+            page.Append(CultureInfo.InvariantCulture, $"| {Spread(runs, m => m.P50, "F2")} | {Spread(runs, m => m.P99, "F2")} ");
+            page.Append(CultureInfo.InvariantCulture, $"| {Spread(runs, m => m.ServerMicros, "F1")} | {Median(runs, m => m.StoreMicros):F1} ");
+            page.Append(CultureInfo.InvariantCulture, $"| {Median(runs, m => m.ServerLoad):P0} | {Median(runs, m => m.GeneratorLoad):P0} |\n");
+        }
+
+        Ratios(page, byTarget);
+    }
+
+    private static void Ratios(StringBuilder page, Dictionary<string, List<Measurement>> byTarget)
+    {
+        foreach (var peer in Peers.Where(byTarget.ContainsKey))
+        {
+            foreach (var (name, runs) in byTarget.Where(pair => !Peers.Contains(pair.Key)))
+            {
+                var rate = Median(runs, m => m.Complete) / Median(byTarget[peer], m => m.Complete);
+                var cpu = Median(runs, m => m.TotalMicros) / Median(byTarget[peer], m => m.TotalMicros);
+                page.Append(CultureInfo.InvariantCulture, $"\n`{name}` against `{peer}`: {rate:F2} times the messages/s, {cpu:F2} times the CPU per message, stores included.\n");
+            }
+        }
+    }
+
+    private static void Idle(StringBuilder page, List<Measurement> results)
+    {
+        if (results.Count == 0)
+        {
+            return;
+        }
+
+        page.Append("\n## Idle connections\n\nEach had sent or received one message of 200 bytes. Base: resident memory before the first connection.\n\n");
+        page.Append("| server | connections | KiB per connection | base MiB | CPU us to connect |\n| --- | --- | --- | --- | --- |\n");
+        foreach (var m in results)
+        {
+            page.Append(CultureInfo.InvariantCulture, $"| {m.Target} | {m.Connections} | {m.BytesPerConnection / 1024:F1} | {m.BaseBytes / 1048576.0:F0} | {m.ConnectMicros:F0} |\n");
+        }
+    }
+
+    private static string Spread(List<Measurement> runs, Func<Measurement, double> figure, string format)
+    {
+        var lowest = runs.Min(figure).ToString(format, CultureInfo.InvariantCulture);
+        var highest = runs.Max(figure).ToString(format, CultureInfo.InvariantCulture);
+        return $"{Median(runs, figure).ToString(format, CultureInfo.InvariantCulture)} ({lowest}-{highest})";
+    }
+
+    private static double Median(List<Measurement> runs, Func<Measurement, double> figure)
+    {
+        var sorted = runs.Select(figure).Order().ToList();
+        return (sorted[(sorted.Count - 1) / 2] + sorted[sorted.Count / 2]) / 2;
+    }
+
+    private static IReadOnlyList<string> Peers { get; } = ["socketio", "ejabberd"];
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}
