@@ -11,14 +11,16 @@ internal sealed class Scenarios(Target target, CancellationToken ct)
     private const int ContentBytes = 1024;
     private const int IdleContentBytes = 200;
     private const int HandshakesAtOnce = 64;
+
+    // Messages complete out of order, so a pair's oldest may be this far behind its newest.
+    private const int Window = 1024;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     /// <summary>Closed loop: each pair keeps <paramref name="inFlight"/> messages under way.</summary>
     public Measurement Relay(int pairs, int inFlight, TimeSpan warmUp, TimeSpan time)
     {
         using var loop = new EventLoop();
-        var window = (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)inFlight);
-        var traffic = new Traffic(pairs, window, target.MakeContent(ContentBytes)) { KeepSending = true };
+        var traffic = new Traffic(pairs, Window, target.MakeContent(ContentBytes)) { KeepSending = true };
         Connect(loop, traffic, pairs);
         for (var message = 0; message < inFlight; message++)
         {
@@ -42,7 +44,7 @@ internal sealed class Scenarios(Target target, CancellationToken ct)
     public Measurement Open(int pairs, int rate, TimeSpan warmUp, TimeSpan time)
     {
         using var loop = new EventLoop();
-        var traffic = new Traffic(pairs, 1024, target.MakeContent(ContentBytes));
+        var traffic = new Traffic(pairs, Window, target.MakeContent(ContentBytes));
         Connect(loop, traffic, pairs);
         var interval = Clock.Ticks(1.0 / rate);
         var due = Clock.Now;
