@@ -39,6 +39,30 @@ public sealed record ProtocolError(string Code, int Status, string Title)
     public static readonly ProtocolError RateLimited =
         new("rate_limited", 429, "Too many requests; wait for the seconds in Retry-After.");
 
+    public static readonly ProtocolError InvalidIdentifier =
+        new("invalid_identifier", 422, "Give one valid e-mail address, or one valid number in E.164 form.");
+
+    public static readonly ProtocolError UnsupportedIdentifier =
+        new("unsupported_identifier", 422, "This server sends no codes to that kind of identifier.");
+
+    public static readonly ProtocolError WrongCode =
+        new("wrong_code", 403, "The code, link code or invite is wrong, used, expired or tried too often.");
+
+    public static readonly ProtocolError InviteRequired =
+        new("invite_required", 403, "A new account on this server needs an invite.");
+
+    public static readonly ProtocolError RegistrationClosed =
+        new("registration_closed", 403, "This server takes no new accounts.");
+
+    public static readonly ProtocolError RegistrationLocked =
+        new("registration_locked", 423, "The account has a registration lock; send its token, or wait for the seconds in Retry-After.");
+
+    public static readonly ProtocolError TooManyDevices =
+        new("too_many_devices", 409, "The account has as many devices as it may have.");
+
+    public static readonly ProtocolError UsernameTaken =
+        new("username_taken", 409, "None of these usernames is free, or the reservation is gone.");
+
     public static readonly ProtocolError Internal =
         new("internal", 500, "The server failed; the request can be repeated.");
 
@@ -52,6 +76,8 @@ public sealed record ProtocolError(string Code, int Status, string Title)
     public static IReadOnlyList<ProtocolError> All { get; } =
     [
         Malformed, Unauthorized, Forbidden, NotFound, MethodNotAllowed, MismatchedDevices, StaleDevices, TooLarge,
-        UnsupportedMediaType, BadSignature, RateLimited, Internal, Unavailable, QueueFull,
+        UnsupportedMediaType, BadSignature, RateLimited, InvalidIdentifier,
+        UnsupportedIdentifier, WrongCode, InviteRequired, RegistrationClosed, RegistrationLocked, TooManyDevices,
+        UsernameTaken, Internal, Unavailable, QueueFull,
     ];
 }

@@ -1,11 +1,18 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using SecureChat.Protocol.Accounts;
 
 namespace SecureChat.Protocol;
 
 /// <summary>Every type that crosses the wire as JSON. A type not listed here does not cross it.</summary>
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web)]
 [JsonSerializable(typeof(DeviceAddress))]
+[JsonSerializable(typeof(OtpRequest))]
+[JsonSerializable(typeof(OtpChallenge))]
+[JsonSerializable(typeof(Register))]
+[JsonSerializable(typeof(Session))]
+[JsonSerializable(typeof(Refresh))]
+[JsonSerializable(typeof(JsonWebKeySet))]
 public sealed partial class ProtocolJson : JsonSerializerContext
 {
     /// <summary>Makes <paramref name="options"/> as strict as the protocol: both sides call it on their own options.</summary>

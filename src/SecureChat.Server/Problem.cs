@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.Http.HttpResults;
 using SecureChat.Protocol;
 
@@ -6,7 +7,7 @@ namespace SecureChat.Server;
 /// <summary>Refusals as RFC 9457 problem documents.</summary>
 internal static class Problem
 {
-    /// <param name="retryAfter">Rounded up to seconds; also in the <c>Retry-After</c> header.</param>
+    /// <param name="retryAfter">Rounded up to seconds; see <see cref="WithRetryAfter"/>.</param>
     /// <param name="extensions">Further members that the code's documentation names.</param>
     public static ProblemHttpResult From(
         ProtocolError error, TimeSpan? retryAfter = null, params ReadOnlySpan<(string Name, object? Value)> extensions)
@@ -24,4 +25,44 @@ internal static class Problem
 
         return TypedResults.Problem(statusCode: error.Status, title: error.Title, type: "about:blank", extensions: members);
     }
+
+    /// <summary>Repeats a refusal's waiting time in the <c>Retry-After</c> header, where proxies and libraries look for it.</summary>
+    public static TBuilder WithRetryAfter<TBuilder>(this TBuilder builder)
+        where TBuilder : IEndpointConventionBuilder =>
+        builder.AddEndpointFilter(async (invocation, next) =>
+        {
+            var result = await next(invocation);
+            var inner = result is INestedHttpResult nested ? nested.Result : result as IResult;
+            if (inner is ProblemHttpResult { ProblemDetails: var details }
+                && details.Extensions.TryGetValue("retryAfter", out var seconds))
+            {
+                invocation.HttpContext.Response.Headers.RetryAfter = $"{seconds}";
+            }
+
+            return result;
+        });
+
+    /// <summary>Answers for a request that ended in an exception; nothing of the exception reaches the client.</summary>
+    public static Task FromExceptionAsync(HttpContext context) =>
+        From(context.Features.Get<IExceptionHandlerFeature>()?.Error switch
+        {
+            BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } => ProtocolError.TooLarge,
+            BadHttpRequestException { StatusCode: StatusCodes.Status415UnsupportedMediaType } => ProtocolError.UnsupportedMediaType,
+            BadHttpRequestException => ProtocolError.Malformed,
+            _ => ProtocolError.Internal,
+        }).ExecuteAsync(context);
+
+    /// <summary>Gives a body to a refusal that the framework answered without one.</summary>
+    public static Task FromStatusAsync(HttpContext context) => From(context.Response.StatusCode switch
+    {
+        StatusCodes.Status401Unauthorized => ProtocolError.Unauthorized,
+        StatusCodes.Status403Forbidden => ProtocolError.Forbidden,
+        StatusCodes.Status404NotFound => ProtocolError.NotFound,
+        StatusCodes.Status405MethodNotAllowed => ProtocolError.MethodNotAllowed,
+        StatusCodes.Status413PayloadTooLarge => ProtocolError.TooLarge,
+        StatusCodes.Status415UnsupportedMediaType => ProtocolError.UnsupportedMediaType,
+        StatusCodes.Status503ServiceUnavailable => ProtocolError.Unavailable,
+        >= 500 => ProtocolError.Internal,
+        _ => ProtocolError.Malformed,
+    }).ExecuteAsync(context);
 }

@@ -3,7 +3,8 @@ using SecureChat.Protocol;
 namespace SecureChat.Server.Accounts;
 
 /// <summary>The authenticated device behind a request; handlers take it as a parameter.</summary>
-internal sealed record Caller(DeviceAddress Address)
+/// <param name="Epoch">Ends with the device's credentials; see <see cref="Storage.AccountNotices.CredentialsEnded"/>.</param>
+internal sealed record Caller(DeviceAddress Address, long Epoch)
 {
     public Guid Account => Address.Account;
 

@@ -1,0 +1,57 @@
+using SecureChat.Server.Storage;
+
+namespace SecureChat.Server.Abuse;
+
+/// <summary>Every rate limit there is, each with its reason. Not to be confused with the protocol's sizes in <c>Limits</c>.</summary>
+internal static class RateLimits
+{
+    /// <summary>A code costs money or annoys a stranger; a household shares an address.</summary>
+    public static readonly RateLimit RequestOtp = new("otp", LimitScope.Address, new(10, TimeSpan.FromMinutes(1)));
+
+    /// <summary>Guesses are bounded per challenge already; this bounds the work.</summary>
+    public static readonly RateLimit Register = new("register", LimitScope.Address, new(20, TimeSpan.FromSeconds(30)));
+
+    /// <summary>A device refreshes six times an hour; many devices may share an address.</summary>
+    public static readonly RateLimit Refresh = new("refresh", LimitScope.Address, new(300, TimeSpan.FromMilliseconds(200)));
+
+    /// <summary>Link codes are 160 bits; this bounds the work.</summary>
+    public static readonly RateLimit LinkDevice = new("link", LimitScope.Address, new(10, TimeSpan.FromSeconds(30)));
+
+    /// <summary>Public and cacheable.</summary>
+    public static readonly RateLimit PublicRead = new("public-read", LimitScope.Address, new(120, TimeSpan.FromMilliseconds(500)));
+
+    /// <summary>Reading and changing one's own account: people do it by hand.</summary>
+    public static readonly RateLimit OwnAccount = new("own-account", LimitScope.Account, new(60, TimeSpan.FromSeconds(1)));
+
+    /// <summary>One linking takes one code and one provisioning message.</summary>
+    public static readonly RateLimit Provision = new("provision", LimitScope.Account, new(10, TimeSpan.FromSeconds(30)));
+
+    /// <summary>Sets a slow hash: each costs the server about 50 ms.</summary>
+    public static readonly RateLimit SetRegistrationLock = new("set-lock", LimitScope.Account, new(5, TimeSpan.FromMinutes(1)));
+
+    /// <summary>Reserving many names is squatting.</summary>
+    public static readonly RateLimit ReserveUsername = new("reserve-username", LimitScope.Account, new(20, TimeSpan.FromMinutes(5)));
+
+    /// <summary>A daily quota against enumerating users: 100 a day, regained steadily.</summary>
+    public static readonly RateLimit LookUp = new("look-up", LimitScope.Account, new(100, TimeSpan.FromMinutes(14.4)));
+
+    /// <summary>Reads every table about the caller.</summary>
+    public static readonly RateLimit ExportAccount = new("export", LimitScope.Account, new(5, TimeSpan.FromMinutes(10)));
+}
+
+/// <summary>A named token bucket and whose it is.</summary>
+/// <param name="Name">In the RateLimit headers and the hot store's keys.</param>
+internal sealed record RateLimit(string Name, LimitScope Scope, TokenBucket Bucket);
+
+/// <summary>What shares one bucket.</summary>
+internal enum LimitScope
+{
+    /// <summary>The client's IPv4 address or IPv6 /48, from the connection or a listed proxy.</summary>
+    Address,
+
+    /// <summary>All devices of the calling account.</summary>
+    Account,
+
+    /// <summary>The calling device.</summary>
+    Device,
+}

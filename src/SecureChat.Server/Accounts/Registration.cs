@@ -1,0 +1,100 @@
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.Extensions.Options;
+using SecureChat.Protocol;
+using SecureChat.Protocol.Accounts;
+
+namespace SecureChat.Server.Accounts;
+
+/// <summary>The rules of signing up. Spec: docs/protocol/accounts.md#registration.</summary>
+internal sealed class Registration(
+    AccountStore accounts, OtpChallenges challenges, IOptions<AccountsOptions> options, IHostEnvironment environment,
+    ILogger<Registration> log)
+{
+    /// <summary>Who may make a new account, where the setting leaves it to the environment.</summary>
+    public RegistrationMode Mode => options.Value.Registration
+        ?? (environment.IsDevelopment() ? RegistrationMode.Open : RegistrationMode.Invite);
+
+    public async Task<Results<Ok<Session>, ProblemHttpResult>> RegisterAsync(Register request, CancellationToken ct)
+    {
+        if (request is { Challenge: { } challenge, Code: { } code })
+        {
+            // The cheap check first: signatures are verified only for whoever knows the code.
+            return await challenges.CheckAsync(challenge, code, ct) is { } proof
+                ? await RegisterWithIdentifierAsync(request, proof, ct)
+                : Problem.From(ProtocolError.WrongCode);
+        }
+
+        if (request is not { Challenge: null, Code: null, Invite.Length: > 0 and <= MaxInviteLength })
+        {
+            return Problem.From(ProtocolError.Malformed);
+        }
+
+        var (device, refusal) = VerifiedDevice.Verify(request.Device, request.IdentityKey);
+        if (device is null)
+        {
+            return Problem.From(refusal!);
+        }
+
+        return Mode is RegistrationMode.Closed
+            ? Problem.From(ProtocolError.RegistrationClosed)
+            : await CreateAsync(request, device, null, ct);
+    }
+
+    private async Task<Results<Ok<Session>, ProblemHttpResult>> RegisterWithIdentifierAsync(
+        Register request, OtpProof proof, CancellationToken ct)
+    {
+        var (device, refusal) = VerifiedDevice.Verify(request.Device, request.IdentityKey);
+        if (device is null)
+        {
+            return Problem.From(refusal!);
+        }
+
+        if (await accounts.FindByIdentifierAsync(proof.IdentifierHash, ct) is not { } existing)
+        {
+            if (Mode is RegistrationMode.Closed)
+            {
+                return Problem.From(ProtocolError.RegistrationClosed);
+            }
+
+            if (Mode is RegistrationMode.Invite && request.Invite is not { Length: > 0 and <= MaxInviteLength })
+            {
+                return Problem.From(ProtocolError.InviteRequired);
+            }
+
+            return await challenges.UseAsync(proof, ct)
+                ? await CreateAsync(request, device, proof.IdentifierHash, ct)
+                : Problem.From(ProtocolError.WrongCode);
+        }
+
+        if (!await challenges.UseAsync(proof, ct)
+            || await accounts.TakeOverAsync(existing.Account, request.IdentityKey, device, ct) is not { } session)
+        {
+            return Problem.From(ProtocolError.WrongCode);
+        }
+
+        log.AccountTakenOver();
+        return TypedResults.Ok(session);
+    }
+
+    private async Task<Results<Ok<Session>, ProblemHttpResult>> CreateAsync(
+        Register request, VerifiedDevice device, byte[]? identifierHash, CancellationToken ct)
+    {
+        try
+        {
+            var invite = Mode is RegistrationMode.Invite || identifierHash is null ? request.Invite : null;
+            if (await accounts.CreateAsync(request.IdentityKey, device, identifierHash, invite, ct) is not { } session)
+            {
+                return Problem.From(ProtocolError.WrongCode);
+            }
+
+            log.AccountRegistered();
+            return TypedResults.Ok(session);
+        }
+        catch (IdentifierTakenException)
+        {
+            return Problem.From(ProtocolError.WrongCode);
+        }
+    }
+
+    private const int MaxInviteLength = 64;
+}

@@ -1,0 +1,103 @@
+using SecureChat.Protocol.Accounts;
+using SecureChat.Server.Accounts;
+using SecureChat.Server.Storage;
+using SecureChat.Server.Tests.Support;
+
+namespace SecureChat.Server.Tests.Accounts;
+
+public sealed class TokenTests
+{
+    [Fact]
+    public async Task Two_parallel_refreshes_both_work()
+    {
+        await using var node = await Node.StartAsync();
+        var session = await new Person().SignUpAsync(node, "ada@example.org");
+
+        var both = await Task.WhenAll(RefreshAsync(node, session.RefreshToken), RefreshAsync(node, session.RefreshToken));
+        var next = await Task.WhenAll(both.Select(async answer => await answer.ReadAsync<Session>()));
+
+        Assert.Equal("200", await (await RefreshAsync(node, next[0].RefreshToken)).OutcomeAsync());
+        Assert.Equal("200", await (await RefreshAsync(node, next[1].RefreshToken)).OutcomeAsync());
+    }
+
+    [Fact]
+    public async Task A_used_refresh_token_that_comes_back_ends_the_devices_credentials()
+    {
+        await using var node = await Node.StartAsync();
+        var session = await new Person().SignUpAsync(node, "ada@example.org");
+        var next = await (await RefreshAsync(node, session.RefreshToken)).ReadAsync<Session>();
+        var ended = 0;
+        node.Get<AccountNotices>().CredentialsEnded += _ => Interlocked.Increment(ref ended);
+        node.Clock.Advance(TimeSpan.FromSeconds(11));
+
+        Assert.Equal("401 unauthorized", await (await RefreshAsync(node, session.RefreshToken)).OutcomeAsync());
+        Assert.Equal("401 unauthorized", await (await RefreshAsync(node, next.RefreshToken)).OutcomeAsync());
+        Assert.Equal("401 unauthorized", await LogoutAsync(node, next.AccessToken));
+        Assert.NotEqual(0, ended);
+    }
+
+    [Fact]
+    public async Task A_guessed_refresh_token_ends_nothing()
+    {
+        await using var node = await Node.StartAsync();
+        var session = await new Person().SignUpAsync(node, "ada@example.org");
+
+        foreach (var guess in (string[])["", "x", new string('A', 43), new string('A', 4000), "=" + session.RefreshToken])
+        {
+            Assert.Equal("401 unauthorized", await (await RefreshAsync(node, guess)).OutcomeAsync());
+        }
+
+        Assert.Equal("200", await (await RefreshAsync(node, session.RefreshToken)).OutcomeAsync());
+    }
+
+    [Fact]
+    public async Task An_access_token_lives_ten_minutes()
+    {
+        await using var node = await Node.StartAsync();
+        var session = await new Person().SignUpAsync(node, "ada@example.org");
+        var directory = node.Get<AccessTokens>();
+
+        Assert.Equal(600, session.ExpiresIn);
+        node.Clock.Advance(TimeSpan.FromSeconds(599));
+        Assert.NotNull(await directory.ReadAsync(session.AccessToken));
+        node.Clock.Advance(TimeSpan.FromSeconds(1));
+        Assert.Null(await directory.ReadAsync(session.AccessToken));
+        Assert.Equal("401 unauthorized", await LogoutAsync(node, session.AccessToken));
+    }
+
+    [Fact]
+    public async Task A_token_outlives_the_rotation_of_its_signing_key()
+    {
+        await using var node = await Node.StartAsync(("Tokens:SigningKeyLife", "02:00:00"));
+        node.Clock.Advance(TimeSpan.FromMinutes(119));
+        var session = await new Person().SignUpAsync(node, "ada@example.org");
+        var keyBefore = node.Get<SigningKeys>().Current.KeyId;
+
+        node.Clock.Advance(TimeSpan.FromMinutes(5));
+
+        Assert.NotEqual(keyBefore, node.Get<SigningKeys>().Current.KeyId);
+        Assert.Contains(node.Get<SigningKeys>().Published.Keys, key => key.Kid == keyBefore);
+        Assert.Equal("204", await LogoutAsync(node, session.AccessToken));
+    }
+
+    [Fact]
+    public async Task Logging_out_ends_the_tokens_at_once()
+    {
+        await using var node = await Node.StartAsync();
+        var session = await new Person().SignUpAsync(node, "ada@example.org");
+
+        Assert.Equal("204", await LogoutAsync(node, session.AccessToken));
+
+        Assert.Equal("401 unauthorized", await LogoutAsync(node, session.AccessToken));
+        Assert.Equal("401 unauthorized", await (await RefreshAsync(node, session.RefreshToken)).OutcomeAsync());
+    }
+
+    private static Task<HttpResponseMessage> RefreshAsync(Node node, string token) =>
+        node.Http.PostAsync("/v1/auth/refresh", new Refresh(token));
+
+    private static async Task<string> LogoutAsync(Node node, string accessToken)
+    {
+        using var http = node.As(accessToken);
+        return await (await http.PostAsync("/v1/auth/logout", new { })).OutcomeAsync();
+    }
+}
