@@ -54,6 +54,9 @@ internal sealed class Database : IAsyncDisposable
     /// <summary>Locks the rows read until the transaction ends.</summary>
     public Sql ForUpdate => IsPostgres ? (Sql)$"FOR UPDATE" : $"";
 
+    /// <summary>Throws when the database cannot be reached.</summary>
+    public Task PingAsync(CancellationToken ct) => QueryAsync<long>($"SELECT 1", ct);
+
     public Task<List<T>> QueryAsync<T>(Sql sql, CancellationToken ct) =>
         OnConnectionAsync(sql, connection => ReadAsync<T>(connection, null, sql, ct), ct);
 

@@ -25,7 +25,7 @@ internal sealed class Secrets
     /// <summary>Reads the secrets of a data folder, making those that do not exist yet.</summary>
     public static Secrets Load(string folder)
     {
-        Directory.CreateDirectory(folder);
+        OwnerOnly.CreateFolder(folder);
         return new Secrets(folder);
     }
 

@@ -1,50 +1,133 @@
+using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
+using Npgsql;
 using StackExchange.Redis;
 
 namespace SecureChat.Server.Storage;
 
-/// <summary>The stores, chosen by <see cref="StorageOptions"/>.</summary>
+/// <summary>The stores by configuration: embedded on one machine, PostgreSQL and Redis on many.</summary>
 internal static class StorageServices
 {
     public static void AddStorage(this IHostApplicationBuilder builder)
     {
         var services = builder.Services;
         services.AddOptionsWithValidateOnStart<StorageOptions, StorageOptionsValidator>().BindConfiguration("Storage");
+        services.AddSingleton<IValidateOptions<StorageOptions>, ConnectionStringsValidator>();
         services.TryAddSingleton(TimeProvider.System);
-        services.AddSingleton(provider => Secrets.Load(Options(provider).DataFolder));
-        services.AddSingleton(OpenDatabase);
-        if (builder.Configuration["Storage:Redis"] is { Length: > 0 } redis)
+        services.AddSingleton(provider => Secrets.Load(OptionsOf(provider).DataFolder));
+        services.AddSingleton(OpenDirectory);
+        services.AddSingleton(OpenQueue);
+        services.AddSingleton(OpenHotStore);
+        services.AddSingleton<IConnectionMultiplexer>(ConnectRedis);
+        services.AddHostedService<StorageStart>();
+
+        services.AddSweep<IMessageQueue>("envelopes", TimeSpan.FromSeconds(10), (queue, ct) => queue.ExpireAsync(ct));
+        services.AddSingleton<Reaper>();
+        services.AddHostedService(provider => provider.GetRequiredService<Reaper>());
+    }
+
+    /// <summary>Has the <see cref="Reaper"/> call <paramref name="removeAsync"/>, which returns how much it removed.</summary>
+    public static void AddSweep<TStore>(
+        this IServiceCollection services, string name, TimeSpan every, Func<TStore, CancellationToken, Task<int>> removeAsync)
+        where TStore : notnull =>
+        services.AddSingleton(provider =>
         {
-            services.AddSingleton<IConnectionMultiplexer>(_ => ConnectionMultiplexer.Connect(redis));
-            services.AddSingleton<IHotStore, RedisHotStore>();
-            services.AddSingleton<IMessageQueue>(provider => new RedisMessageQueue(
-                provider.GetRequiredService<IConnectionMultiplexer>(), new QueueCaps(5000, 32 << 20),
-                provider.GetRequiredService<TimeProvider>()));
-        }
-        else
-        {
-            services.AddSingleton<IHotStore, MemoryHotStore>();
-            services.AddSingleton<IMessageQueue>(provider => new SqliteMessageQueue(
-                FileIn(provider, "queues.db"), new QueueCaps(5000, 32 << 20), survivesPowerLoss: false, TimeSpan.FromMilliseconds(1),
-                provider.GetRequiredService<TimeProvider>()));
-        }
-    }
+            var store = provider.GetRequiredService<TStore>();
+            return new Sweep(name, every, ct => removeAsync(store, ct));
+        });
 
-    private static Database OpenDatabase(IServiceProvider provider)
-    {
-        var (postgres, file) = (Options(provider).Postgres, FileIn(provider, "directory.db"));
-        Migrations.Apply(postgres, file);
-        return new Database(postgres, file);
-    }
-
-    private static string FileIn(IServiceProvider provider, string name)
-    {
-        var folder = Options(provider).DataFolder;
-        Directory.CreateDirectory(folder);
-        return Path.Combine(folder, name);
-    }
-
-    private static StorageOptions Options(IServiceProvider provider) =>
+    private static StorageOptions OptionsOf(IServiceProvider provider) =>
         provider.GetRequiredService<IOptions<StorageOptions>>().Value;
+
+    private static Database OpenDirectory(IServiceProvider provider)
+    {
+        var options = OptionsOf(provider);
+        var file = options.FileOf(StorageOptions.DirectoryFile);
+        if (options.Postgres.Length == 0)
+        {
+            OwnerOnly.CreateFile(file);
+        }
+
+        return new Database(options.Postgres, file);
+    }
+
+    private static IMessageQueue OpenQueue(IServiceProvider provider)
+    {
+        var options = OptionsOf(provider);
+        var time = provider.GetRequiredService<TimeProvider>();
+        if (options.Redis.Length > 0)
+        {
+            return new RedisMessageQueue(provider.GetRequiredService<IConnectionMultiplexer>(), options.QueueCaps, time);
+        }
+
+        var file = options.FileOf(StorageOptions.QueueFile);
+        OwnerOnly.CreateFile(file);
+        try
+        {
+            return new SqliteMessageQueue(file, options.QueueCaps, options.QueueSurvivesPowerLoss, TimeSpan.Zero, time);
+        }
+        catch (SqliteException failure)
+        {
+            throw StorageStart.Damaged(file, failure);
+        }
+    }
+
+    private static IHotStore OpenHotStore(IServiceProvider provider) =>
+        OptionsOf(provider).Redis.Length > 0
+            ? new RedisHotStore(provider.GetRequiredService<IConnectionMultiplexer>())
+            : new MemoryHotStore(provider.GetRequiredService<TimeProvider>());
+
+    private static ConnectionMultiplexer ConnectRedis(IServiceProvider provider)
+    {
+        var redis = ConfigurationOptions.Parse(OptionsOf(provider).Redis);
+
+        // The connection is made in the background; StorageStart waits for it where its attempts are visible.
+        redis.AbortOnConnectFail = false;
+        redis.ConnectTimeout = 2000;
+        redis.ConnectRetry = 1;
+        return ConnectionMultiplexer.Connect(redis);
+    }
+
+    private sealed class ConnectionStringsValidator : IValidateOptions<StorageOptions>
+    {
+        public ValidateOptionsResult Validate(string? name, StorageOptions options)
+        {
+            if (!IsPostgres(options.Postgres))
+            {
+                return ValidateOptionsResult.Fail(
+                    "Storage:Postgres is not a PostgreSQL connection string. " +
+                    "Example: Host=localhost;Database=securechat;Username=securechat;Password=…");
+            }
+
+            return IsRedis(options.Redis)
+                ? ValidateOptionsResult.Success
+                : ValidateOptionsResult.Fail(
+                    "Storage:Redis is not a Redis connection string. Example: localhost:6379,password=…");
+        }
+
+        private static bool IsPostgres(string text)
+        {
+            try
+            {
+                return text.Length == 0 || new NpgsqlConnectionStringBuilder(text).Host is { Length: > 0 };
+            }
+            catch (ArgumentException)
+            {
+                return false;
+            }
+        }
+
+        private static bool IsRedis(string text)
+        {
+            try
+            {
+                return text.Length == 0 || ConfigurationOptions.Parse(text).EndPoints.Count > 0;
+            }
+            catch (ArgumentException)
+            {
+                return false;
+            }
+        }
+    }
 }
