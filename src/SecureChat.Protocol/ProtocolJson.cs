@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using SecureChat.Protocol.Accounts;
+using SecureChat.Protocol.Health;
 
 namespace SecureChat.Protocol;
 
@@ -13,6 +14,8 @@ namespace SecureChat.Protocol;
 [JsonSerializable(typeof(Session))]
 [JsonSerializable(typeof(Refresh))]
 [JsonSerializable(typeof(JsonWebKeySet))]
+[JsonSerializable(typeof(ReadyAnswer))]
+[JsonSerializable(typeof(VersionAnswer))]
 public sealed partial class ProtocolJson : JsonSerializerContext
 {
     /// <summary>Makes <paramref name="options"/> as strict as the protocol: both sides call it on their own options.</summary>

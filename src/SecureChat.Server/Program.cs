@@ -1,27 +1,25 @@
 using SecureChat.Protocol;
 using SecureChat.Server.Accounts;
+using SecureChat.Server.Health;
+using SecureChat.Server.Hosting;
 using SecureChat.Server.Storage;
 
 namespace SecureChat.Server;
 
+/// <summary>Table of contents: the commands, the services of every slice, the routes of every slice.</summary>
 internal static class Program
 {
-    private static void Main(string[] args)
-    {
-        var builder = WebApplication.CreateBuilder(args);
-        AddServices(builder);
-        var app = builder.Build();
-        MapEndpoints(app);
-        app.Run();
-    }
+    private static int Main(string[] args) => CommandLine.Run(args, HealthCommand.Create());
 
     /// <summary>The services of every slice; tests start the same server.</summary>
     internal static void AddServices(IHostApplicationBuilder builder)
     {
         // The framework logs every request's URL by default.
-        builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning);
+        builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
         builder.Services.Configure<RouteHandlerOptions>(options => options.ThrowOnBadRequest = true);
         builder.Services.ConfigureHttpJsonOptions(options => ProtocolJson.Apply(options.SerializerOptions));
+        builder.Services.AddSettings<ServerOptions, ServerOptionsValidator>("Server");
+        builder.Services.AddPipeline();
         builder.AddStorage();
         builder.AddAccounts();
     }
@@ -29,16 +27,8 @@ internal static class Program
     /// <summary>The pipeline and the routes of every slice.</summary>
     internal static void MapEndpoints(WebApplication app)
     {
-        app.UseExceptionHandler(new ExceptionHandlerOptions
-        {
-            ExceptionHandler = Problem.FromExceptionAsync,
-
-            // A client's mistake is no failure of the server, and its message may quote the body.
-            SuppressDiagnosticsCallback = failure => failure.Exception is BadHttpRequestException,
-        });
-        app.UseStatusCodePages(context => Problem.FromStatusAsync(context.HttpContext));
-        app.UseAuthentication();
-        app.UseAuthorization();
+        app.UsePipeline();
+        app.MapHealth();
         app.MapAccounts();
     }
 }

@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Authentication;
 using SecureChat.Server.Abuse;
+using SecureChat.Server.Hosting;
 using SecureChat.Server.Storage;
 
 namespace SecureChat.Server.Accounts;
@@ -10,10 +11,10 @@ internal static class AccountsServices
     public static void AddAccounts(this IHostApplicationBuilder builder)
     {
         var services = builder.Services;
-        services.AddOptionsWithValidateOnStart<AccountsOptions, AccountsOptionsValidator>().BindConfiguration("Accounts");
-        services.AddOptionsWithValidateOnStart<TokensOptions, TokensOptionsValidator>().BindConfiguration("Tokens");
-        services.AddOptionsWithValidateOnStart<OtpOptions, OtpOptionsValidator>().BindConfiguration("Otp");
-        services.AddOptionsWithValidateOnStart<LimitsOptions, LimitsOptionsValidator>().BindConfiguration("Limits");
+        services.AddSettings<AccountsOptions, AccountsOptionsValidator>("Accounts");
+        services.AddSettings<TokensOptions, TokensOptionsValidator>("Tokens");
+        services.AddSettings<OtpOptions, OtpOptionsValidator>("Otp");
+        services.AddSettings<LimitsOptions, LimitsOptionsValidator>("Limits");
 
         services.AddSingleton<RateLimiter>();
         services.AddSingleton<AccountNotices>().AddHostedService(provider => provider.GetRequiredService<AccountNotices>());

@@ -1,6 +1,7 @@
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
+using SecureChat.Server.Hosting;
 using Npgsql;
 using StackExchange.Redis;
 
@@ -12,7 +13,7 @@ internal static class StorageServices
     public static void AddStorage(this IHostApplicationBuilder builder)
     {
         var services = builder.Services;
-        services.AddOptionsWithValidateOnStart<StorageOptions, StorageOptionsValidator>().BindConfiguration("Storage");
+        services.AddSettings<StorageOptions, StorageOptionsValidator>("Storage");
         services.AddSingleton<IValidateOptions<StorageOptions>, ConnectionStringsValidator>();
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton(provider => Secrets.Load(OptionsOf(provider).DataFolder));

@@ -1,0 +1,57 @@
+using Microsoft.AspNetCore.Http.HttpResults;
+using SecureChat.Protocol.Health;
+using SecureChat.Server.Abuse;
+using SecureChat.Server.Storage;
+
+namespace SecureChat.Server.Health;
+
+/// <summary>Whether the process lives, whether its stores answer, and which version it is.</summary>
+internal static class HealthEndpoints
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+
+    public static void MapHealth(this IEndpointRouteBuilder app)
+    {
+        app.MapGet("/health/live", Live).RequireLimit(RateLimits.PublicRead);
+        app.MapGet("/health/ready", Ready).RequireLimit(RateLimits.PublicRead);
+        app.MapGet("/version", Version).RequireLimit(RateLimits.PublicRead);
+    }
+
+    /// <summary><c>GET /health/live</c>: the process answers.</summary>
+    private static Ok<ReadyAnswer> Live() => TypedResults.Ok(new ReadyAnswer("ok", []));
+
+    /// <summary><c>GET /health/ready</c>: every store answers, or 503 and the stores that do not.</summary>
+    private static async Task<Results<Ok<ReadyAnswer>, JsonHttpResult<ReadyAnswer>>> Ready(
+        Database directory, IMessageQueue queue, IHotStore hot, CancellationToken ct)
+    {
+        var stores = await Task.WhenAll(
+            CheckAsync("directory", async limit => await directory.FirstOrDefaultAsync<long>($"SELECT 1", limit), ct),
+            CheckAsync("queues", queue.PingAsync, ct),
+            CheckAsync("hot", hot.PingAsync, ct));
+        var failed = stores.OfType<string>().ToArray();
+        return failed.Length is 0
+            ? TypedResults.Ok(new ReadyAnswer("ok", []))
+            : TypedResults.Json(
+                new ReadyAnswer("unavailable", failed), statusCode: StatusCodes.Status503ServiceUnavailable);
+    }
+
+    /// <summary><c>GET /version</c>: the release.</summary>
+    private static Ok<VersionAnswer> Version() =>
+        TypedResults.Ok(new VersionAnswer("secureChat", Hosting.Server.Version));
+
+    // The store's name if it failed. Why is for the operator's log, not for the world.
+    private static async Task<string?> CheckAsync(string store, Func<CancellationToken, Task> ping, CancellationToken ct)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        limit.CancelAfter(Patience);
+        try
+        {
+            await ping(limit.Token);
+            return null;
+        }
+        catch (Exception) when (!ct.IsCancellationRequested)
+        {
+            return store;
+        }
+    }
+}

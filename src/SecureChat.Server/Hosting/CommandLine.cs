@@ -1,0 +1,65 @@
+using System.CommandLine;
+
+namespace SecureChat.Server.Hosting;
+
+/// <summary>The commands of <c>securechat-server</c>. Without one it runs the server.</summary>
+internal static class CommandLine
+{
+    public static int Run(string[] args, params ReadOnlySpan<Command> commands)
+    {
+        var checkConfig = new Option<bool>("--check-config")
+        {
+            Description = "Checks every setting and secret, says what is wrong, and exits: 0 all is well, 2 it is not.",
+        };
+        var root = new RootCommand("""
+            secureChat: a privacy-first chat and call server. Without a command it runs until it is stopped.
+
+            Settings: appsettings.json, SECURECHAT_SECTION__NAME=value, or --Section:Name value; docs/operating.md lists them.
+            """)
+        {
+            checkConfig,
+        };
+        root.TreatUnmatchedTokensAsErrors = false;
+        foreach (var command in commands)
+        {
+            root.Add(command);
+        }
+
+        root.SetAction((result, ct) => GuardAsync(() => Server.RunAsync(
+            SettingsOf(result.UnmatchedTokens), result.GetValue(checkConfig), ct)));
+        return root.Parse(args).Invoke();
+    }
+
+    /// <summary>Turns what an operator can mend into a sentence on the terminal and exit code 2.</summary>
+    public static async Task<int> GuardAsync(Func<Task<int>> run)
+    {
+        try
+        {
+            return await run();
+        }
+        catch (SettingsException wrong)
+        {
+            Terminal.WriteError(wrong.Message);
+            return 2;
+        }
+    }
+
+    private static IReadOnlyList<string> SettingsOf(IReadOnlyList<string> tokens)
+    {
+        for (var i = 0; i < tokens.Count; i++)
+        {
+            // "--Section:Name=value", or "--Section:Name" and then its value.
+            if (!tokens[i].StartsWith("--", StringComparison.Ordinal) || !tokens[i].Contains(':', StringComparison.Ordinal))
+            {
+                throw new SettingsException($"'{tokens[i]}' is neither a command nor a setting. Try --help, or --Server:Api http://localhost:8080.");
+            }
+
+            if (!tokens[i].Contains('=', StringComparison.Ordinal) && ++i >= tokens.Count)
+            {
+                throw new SettingsException($"{tokens[^1]} needs a value, for example {tokens[^1]} 8080.");
+            }
+        }
+
+        return tokens;
+    }
+}

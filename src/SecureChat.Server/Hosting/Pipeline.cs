@@ -1,0 +1,74 @@
+using Microsoft.AspNetCore.HttpOverrides;
+using Microsoft.Extensions.Options;
+
+namespace SecureChat.Server.Hosting;
+
+/// <summary>What happens to every request before its slice sees it.</summary>
+internal static class Pipeline
+{
+    public static void AddPipeline(this IServiceCollection services)
+    {
+        services.AddCors();
+        services.AddOptions<ForwardedHeadersOptions>().Configure<IOptions<ServerOptions>>((forwarded, server) =>
+        {
+            // Nobody is believed who is not listed; with nobody listed the headers are not even read.
+            forwarded.KnownProxies.Clear();
+            forwarded.KnownIPNetworks.Clear();
+            foreach (var text in server.Value.TrustedProxies)
+            {
+                if (IpNetworksAttribute.TryParse(text, out var network))
+                {
+                    forwarded.KnownIPNetworks.Add(network);
+                }
+            }
+
+            forwarded.ForwardLimit = null;
+            forwarded.ForwardedHeaders = server.Value.TrustedProxies.Length > 0
+                ? ForwardedHeaders.XForwardedFor | ForwardedHeaders.XForwardedProto
+                : ForwardedHeaders.None;
+        });
+    }
+
+    public static void UsePipeline(this WebApplication app)
+    {
+        var server = app.Services.GetRequiredService<IOptions<ServerOptions>>().Value;
+        app.UseForwardedHeaders();
+        app.Use(AddHeaders);
+        app.UseExceptionHandler(new ExceptionHandlerOptions
+        {
+            ExceptionHandler = Problem.FromExceptionAsync,
+
+            // A client's mistake is no failure of the server, and its message may quote the body.
+            SuppressDiagnosticsCallback = failure => failure.Exception is BadHttpRequestException,
+        });
+        app.UseStatusCodePages(context => Problem.FromStatusAsync(context.HttpContext));
+        if (server.AllowedOrigins.Length > 0)
+        {
+            app.UseCors(policy => policy
+                .WithOrigins(server.AllowedOrigins)
+                .WithMethods("GET", "POST", "PUT", "DELETE")
+                .WithHeaders("Authorization", "Content-Type")
+                .WithExposedHeaders("Retry-After", "RateLimit")
+                .SetPreflightMaxAge(TimeSpan.FromHours(2)));
+        }
+
+        app.UseAuthentication();
+        app.UseAuthorization();
+    }
+
+    private static Task AddHeaders(HttpContext context, RequestDelegate next)
+    {
+        var headers = context.Response.Headers;
+        headers.CacheControl = "no-store";
+        headers.XContentTypeOptions = "nosniff";
+        headers["Referrer-Policy"] = "no-referrer";
+        headers["Cross-Origin-Resource-Policy"] = "same-site";
+        headers.ContentSecurityPolicy = "default-src 'none'; frame-ancestors 'none'";
+        if (context.Request.IsHttps)
+        {
+            headers.StrictTransportSecurity = "max-age=31536000; includeSubDomains";
+        }
+
+        return next(context);
+    }
+}

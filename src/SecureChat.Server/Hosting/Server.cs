@@ -1,0 +1,76 @@
+using System.Reflection;
+using Microsoft.Extensions.Options;
+using SecureChat.Server.Storage;
+
+namespace SecureChat.Server.Hosting;
+
+/// <summary>From settings to a running server, with a sentence for everything that can go wrong on the way.</summary>
+internal static class Server
+{
+    /// <summary>The released version, without the commit.</summary>
+    public static string Version { get; } = typeof(Server).Assembly
+        .GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
+
+    /// <summary>Runs until stopped; or, with <paramref name="checkOnly"/>, says whether it would.</summary>
+    public static async Task<int> RunAsync(IReadOnlyList<string> settings, bool checkOnly, CancellationToken ct)
+    {
+        await using var app = Build(settings);
+        if (checkOnly)
+        {
+            Terminal.WriteLine("The settings are good.");
+            Announce(app);
+            return 0;
+        }
+
+        await app.StartAsync(ct);
+        Announce(app);
+        await app.WaitForShutdownAsync(ct);
+        return 0;
+    }
+
+    /// <summary>The composed server, not started yet.</summary>
+    /// <exception cref="SettingsException">A setting or a secret is wrong.</exception>
+    public static WebApplication Build(IReadOnlyList<string> settings)
+    {
+        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions
+        {
+            ContentRootPath = AppContext.BaseDirectory,
+            ApplicationName = typeof(Server).Assembly.GetName().Name,
+        });
+        Settings.AddSources(builder.Configuration, settings);
+        Program.AddServices(builder);
+        builder.Host.UseDefaultServiceProvider(options => options.ValidateScopes = true);
+        builder.WebHost.UseKestrelHttpsConfiguration();
+        Listening.Configure(builder);
+
+        var app = builder.Build();
+        if (Settings.Problems(app.Services, app.Configuration) is { Count: > 0 } problems)
+        {
+            throw new SettingsException(string.Join(Environment.NewLine, ["Some settings are wrong:", .. problems.Select(line => "  " + line)]));
+        }
+
+        Program.MapEndpoints(app);
+        return app;
+    }
+
+    private static void Announce(WebApplication app)
+    {
+        var server = app.Services.GetRequiredService<IOptions<ServerOptions>>().Value;
+        var storage = app.Services.GetRequiredService<IOptions<StorageOptions>>().Value;
+        Terminal.WriteLine($"secureChat {Version} ({app.Environment.EnvironmentName})");
+        Terminal.WriteLine($"  API        {server.Api}");
+        Terminal.WriteLine($"  WebSocket  {SocketUrl(server.Socket.Length > 0 ? server.Socket : server.Api)}");
+        if (server.Management.Length > 0)
+        {
+            Terminal.WriteLine($"  Metrics    {server.Management}/metrics");
+        }
+
+        Terminal.WriteLine($"  Data       {Path.GetFullPath(storage.DataFolder)}");
+        Terminal.WriteLine(
+            $"  Stores     directory: {app.Services.GetRequiredService<Database>().Name}"
+            + $", queues: {app.Services.GetRequiredService<IMessageQueue>().Name}"
+            + $", short-lived state: {app.Services.GetRequiredService<IHotStore>().Name}");
+    }
+
+    private static string SocketUrl(string url) => $"ws{url[4..]}/ws";
+}
