@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using SecureChat.Signal.Primitives;
 
 namespace SecureChat.Signal.Spqr;
 
@@ -25,8 +26,8 @@ internal sealed class SpqrAuthenticator
     public SpqrAuthenticator Update(ulong epoch, ReadOnlySpan<byte> secret)
     {
         byte[] material = [.. _root, .. secret];
-        var keys = SpqrKdf.Derive(
-            material, SpqrKdf.Labelled(Protocol + ":Authenticator Update", epoch), 2 * SpqrKdf.KeySize);
+        var keys = Hkdf.Derive(
+            [], material, SpqrKdf.Labelled(Protocol + ":Authenticator Update", epoch), 2 * SpqrKdf.KeySize);
         CryptographicOperations.ZeroMemory(material);
         return new SpqrAuthenticator(keys[..SpqrKdf.KeySize], keys[SpqrKdf.KeySize..]);
     }
@@ -40,7 +41,7 @@ internal sealed class SpqrAuthenticator
 
     /// <summary>What an epoch gives to the chains: the KEM's secret bound to protocol and epoch.</summary>
     public static byte[] EpochSecret(ulong epoch, ReadOnlySpan<byte> kemSecret) =>
-        SpqrKdf.Derive(kemSecret, SpqrKdf.Labelled(Protocol + ":SCKA Key", epoch), SpqrKdf.KeySize);
+        Hkdf.Derive([], kemSecret, SpqrKdf.Labelled(Protocol + ":SCKA Key", epoch), SpqrKdf.KeySize);
 
     public void Write(SpqrWriter writer)
     {

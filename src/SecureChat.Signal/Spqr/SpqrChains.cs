@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Security.Cryptography;
+using SecureChat.Signal.Primitives;
 
 namespace SecureChat.Signal.Spqr;
 
@@ -27,7 +28,7 @@ internal sealed class SpqrChains
     public static SpqrChains Initial(ReadOnlySpan<byte> authKey, SpqrRole role)
     {
         // The two spaces are part of the label.
-        var keys = SpqrKdf.Derive(authKey, "Signal PQ Ratchet V1 Chain  Start"u8, 3 * SpqrKdf.KeySize);
+        var keys = Hkdf.Derive([], authKey, "Signal PQ Ratchet V1 Chain  Start"u8, 3 * SpqrKdf.KeySize);
         return new SpqrChains(role, keys[..SpqrKdf.KeySize], 0, [LinkOf(0, keys, role)]);
     }
 
@@ -39,7 +40,7 @@ internal sealed class SpqrChains
             throw new InvalidOperationException("Epochs are agreed one after the other.");
         }
 
-        var keys = SpqrKdf.Derive(
+        var keys = Hkdf.Derive(
             _root, secret.Secret, "Signal PQ Ratchet V1 Chain Add Epoch"u8, 3 * SpqrKdf.KeySize);
         var links = _links.Add(LinkOf(secret.Epoch, keys, _role));
         CryptographicOperations.ZeroMemory(secret.Secret);

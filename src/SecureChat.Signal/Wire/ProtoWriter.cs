@@ -1,0 +1,70 @@
+using System.Buffers;
+
+namespace SecureChat.Signal.Wire;
+
+/// <summary>Writes protobuf fields in the order in which they are given; callers keep them ascending.</summary>
+/// <remarks>Absent is absent: a field is written exactly when a method is called for it, also with zero or nothing in it.</remarks>
+internal sealed class ProtoWriter
+{
+    private readonly ArrayBufferWriter<byte> _buffer = new();
+
+    public ReadOnlySpan<byte> Written => _buffer.WrittenSpan;
+
+    public byte[] ToArray() => _buffer.WrittenSpan.ToArray();
+
+    public ProtoWriter UInt(int field, ulong value)
+    {
+        Varint(Tag(field, ProtoWireType.Varint));
+        Varint(value);
+        return this;
+    }
+
+    public ProtoWriter Fixed64(int field, ulong value)
+    {
+        Varint(Tag(field, ProtoWireType.Fixed64));
+        System.Buffers.Binary.BinaryPrimitives.WriteUInt64LittleEndian(_buffer.GetSpan(sizeof(ulong)), value);
+        _buffer.Advance(sizeof(ulong));
+        return this;
+    }
+
+    public ProtoWriter Bytes(int field, ReadOnlySpan<byte> value)
+    {
+        Varint(Tag(field, ProtoWireType.Bytes));
+        Varint((ulong)value.Length);
+        _buffer.Write(value);
+        return this;
+    }
+
+    public ProtoWriter Text(int field, string value) => Bytes(field, System.Text.Encoding.UTF8.GetBytes(value));
+
+    private static ulong Tag(int field, ProtoWireType type) => ((ulong)field << 3) | (ulong)type;
+
+    private void Varint(ulong value)
+    {
+        var span = _buffer.GetSpan(10);
+        var size = 0;
+        for (; value >= 0x80; value >>= 7)
+        {
+            span[size++] = (byte)((value & 0x7F) | 0x80);
+        }
+
+        span[size++] = (byte)value;
+        _buffer.Advance(size);
+    }
+}
+
+/// <summary>How a protobuf field is written.</summary>
+internal enum ProtoWireType
+{
+    /// <summary>A variable-length number.</summary>
+    Varint = 0,
+
+    /// <summary>Eight bytes, little-endian.</summary>
+    Fixed64 = 1,
+
+    /// <summary>A length and so many bytes.</summary>
+    Bytes = 2,
+
+    /// <summary>Four bytes, little-endian.</summary>
+    Fixed32 = 5,
+}
