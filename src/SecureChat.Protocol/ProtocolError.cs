@@ -24,6 +24,9 @@ public sealed record ProtocolError(string Code, int Status, string Title)
     public static readonly ProtocolError MismatchedDevices =
         new("mismatched_devices", 409, "The message names a wrong set of devices; see missing and extra.");
 
+    public static readonly ProtocolError KeysDiffer =
+        new("keys_differ", 409, "The server holds other keys for this device; publish them again.");
+
     public static readonly ProtocolError StaleDevices =
         new("stale_devices", 410, "A registration id is out of date; start a new session with the listed devices.");
 
@@ -75,7 +78,7 @@ public sealed record ProtocolError(string Code, int Status, string Title)
     /// <summary>Every refusal there is, by slice order of docs/protocol/errors.md.</summary>
     public static IReadOnlyList<ProtocolError> All { get; } =
     [
-        Malformed, Unauthorized, Forbidden, NotFound, MethodNotAllowed, MismatchedDevices, StaleDevices, TooLarge,
+        Malformed, Unauthorized, Forbidden, NotFound, MethodNotAllowed, MismatchedDevices, KeysDiffer, StaleDevices, TooLarge,
         UnsupportedMediaType, BadSignature, RateLimited, InvalidIdentifier,
         UnsupportedIdentifier, WrongCode, InviteRequired, RegistrationClosed, RegistrationLocked, TooManyDevices,
         UsernameTaken, Internal, Unavailable, QueueFull,

@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using SecureChat.Protocol.Accounts;
 using SecureChat.Protocol.Health;
+using SecureChat.Protocol.Keys;
 
 namespace SecureChat.Protocol;
 
@@ -14,6 +15,11 @@ namespace SecureChat.Protocol;
 [JsonSerializable(typeof(Session))]
 [JsonSerializable(typeof(Refresh))]
 [JsonSerializable(typeof(JsonWebKeySet))]
+[JsonSerializable(typeof(PublishKeys))]
+[JsonSerializable(typeof(KeyCounts))]
+[JsonSerializable(typeof(CheckKeys))]
+[JsonSerializable(typeof(FetchKeys))]
+[JsonSerializable(typeof(KeyBundles))]
 [JsonSerializable(typeof(ReadyAnswer))]
 [JsonSerializable(typeof(VersionAnswer))]
 public sealed partial class ProtocolJson : JsonSerializerContext

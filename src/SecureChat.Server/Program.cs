@@ -2,6 +2,7 @@ using SecureChat.Protocol;
 using SecureChat.Server.Accounts;
 using SecureChat.Server.Health;
 using SecureChat.Server.Hosting;
+using SecureChat.Server.Keys;
 using SecureChat.Server.Storage;
 
 namespace SecureChat.Server;
@@ -16,12 +17,16 @@ internal static class Program
     {
         // The framework logs every request's URL by default.
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
+
+        // What stops the start is told on the terminal, in a sentence.
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None);
         builder.Services.Configure<RouteHandlerOptions>(options => options.ThrowOnBadRequest = true);
         builder.Services.ConfigureHttpJsonOptions(options => ProtocolJson.Apply(options.SerializerOptions));
         builder.Services.AddSettings<ServerOptions, ServerOptionsValidator>("Server");
         builder.Services.AddPipeline();
         builder.AddStorage();
         builder.AddAccounts();
+        builder.AddKeys();
     }
 
     /// <summary>The pipeline and the routes of every slice.</summary>
@@ -30,5 +35,6 @@ internal static class Program
         app.UsePipeline();
         app.MapHealth();
         app.MapAccounts();
+        app.MapKeys();
     }
 }

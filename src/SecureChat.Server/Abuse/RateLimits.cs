@@ -35,6 +35,18 @@ internal static class RateLimits
     /// <summary>A daily quota against enumerating users: 100 a day, regained steadily.</summary>
     public static readonly RateLimit LookUp = new("look-up", LimitScope.Account, new(100, TimeSpan.FromMinutes(14.4)));
 
+    /// <summary>Up to a hundred signatures are checked; a device refills once a day and after being drained.</summary>
+    public static readonly RateLimit PublishKeys = new("publish-keys", LimitScope.Device, new(10, TimeSpan.FromMinutes(2)));
+
+    /// <summary>One fetch per new conversation and device change; a large group is joined in one go. Strangers by network.</summary>
+    public static readonly RateLimit FetchKeys = new("fetch-keys", LimitScope.Account, new(120, TimeSpan.FromSeconds(2)));
+
+    /// <summary>One-time keys given away per device, to all requesters together: no number of parties drains more than 40 of 100.</summary>
+    public static readonly RateLimit OneTimeKeysOfDevice = new("one-time-keys", LimitScope.Target, new(40, TimeSpan.FromMinutes(6)));
+
+    /// <summary>One requester needs one bundle per session with a device, and a few more when things go wrong.</summary>
+    public static readonly RateLimit OneTimeKeysOfPair = new("one-time-keys-pair", LimitScope.Target, new(4, TimeSpan.FromMinutes(30)));
+
     /// <summary>Reads every table about the caller.</summary>
     public static readonly RateLimit ExportAccount = new("export", LimitScope.Account, new(5, TimeSpan.FromMinutes(10)));
 }
@@ -54,4 +66,7 @@ internal enum LimitScope
 
     /// <summary>The calling device.</summary>
     Device,
+
+    /// <summary>Whom the call is about; taken by the slice itself, not in front of an endpoint.</summary>
+    Target,
 }

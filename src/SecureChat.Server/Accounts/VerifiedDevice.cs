@@ -16,35 +16,26 @@ internal sealed partial class VerifiedDevice
 
     /// <summary>Null and what is wrong, or the device and null.</summary>
     /// <param name="identityKey">33 bytes, serialised.</param>
-    public static (VerifiedDevice? Device, ProtocolError? Refusal) Verify(NewDevice device, ReadOnlySpan<byte> identityKey)
+    public static (VerifiedDevice? Device, ProtocolError? Refusal) Verify(NewDevice device, byte[] identityKey)
     {
-        if (!IsWellFormed(device) || identityKey is not [X25519Type, ..] || identityKey.Length is not Limits.PublicKeyBytes)
+        if (!IsWellFormed(device) || !SignedKeys.IsX25519(identityKey))
         {
             return (null, ProtocolError.Malformed);
         }
 
-        // The signature covers the serialised form, type byte included.
-        return XEdDsa.Verify(identityKey, device.SignedPreKey.Key, device.SignedPreKey.Signature)
-            && XEdDsa.Verify(identityKey, device.LastResortKey.Key, device.LastResortKey.Signature)
+        return SignedKeys.IsSigned(device.SignedPreKey, identityKey) && SignedKeys.IsSigned(device.LastResortKey, identityKey)
                 ? (new VerifiedDevice(device), null)
                 : (null, ProtocolError.BadSignature);
     }
 
     private static bool IsWellFormed(NewDevice device) =>
         device.RegistrationId is >= 1 and <= Limits.MaxRegistrationId
-        && IsWellFormed(device.SignedPreKey, X25519Type, Limits.PublicKeyBytes)
-        && IsWellFormed(device.LastResortKey, KyberType, Limits.KyberPublicKeyBytes)
+        && SignedKeys.IsPreKey(device.SignedPreKey)
+        && SignedKeys.IsKyberKey(device.LastResortKey)
         && (device.Name is null || device.Name.Length <= Limits.MaxDeviceNameBytes)
         && (device.Capabilities is null
             || (device.Capabilities.Count <= 16 && device.Capabilities.All(name => name is not null && CapabilityPattern().IsMatch(name))));
 
-    private static bool IsWellFormed(SignedKey key, byte type, int keyBytes) =>
-        key.KeyId >= 0 && key.Key.Length == keyBytes && key.Key[0] == type && key.Signature.Length is Limits.SignatureBytes;
-
     [GeneratedRegex(@"\A[a-z0-9-]{1,32}\z", RegexOptions.CultureInvariant)]
     private static partial Regex CapabilityPattern();
-
-    // The first byte of a serialised key.
-    private const byte X25519Type = 0x05;
-    private const byte KyberType = 0x08;
 }

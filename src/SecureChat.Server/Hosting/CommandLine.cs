@@ -1,4 +1,5 @@
 using System.CommandLine;
+using SecureChat.Server.Storage;
 
 namespace SecureChat.Server.Hosting;
 
@@ -30,7 +31,7 @@ internal static class CommandLine
         return root.Parse(args).Invoke();
     }
 
-    /// <summary>Turns what an operator can mend into a sentence on the terminal and exit code 2.</summary>
+    /// <summary>Turns what an operator can mend into a sentence on the terminal and an exit code: 2 settings, 3 a store, 4 an address.</summary>
     public static async Task<int> GuardAsync(Func<Task<int>> run)
     {
         try
@@ -41,6 +42,16 @@ internal static class CommandLine
         {
             Terminal.WriteError(wrong.Message);
             return 2;
+        }
+        catch (StorageUnavailableException unreachable)
+        {
+            Terminal.WriteError(unreachable.Message);
+            return 3;
+        }
+        catch (IOException taken) when (taken.InnerException is Microsoft.AspNetCore.Connections.AddressInUseException)
+        {
+            Terminal.WriteError($"{taken.Message} Stop what listens there, or set Server:Api, Server:Socket or Server:Management.");
+            return 4;
         }
     }
 

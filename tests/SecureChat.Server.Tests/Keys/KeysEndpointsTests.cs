@@ -1,0 +1,202 @@
+using System.Buffers.Binary;
+using System.Net;
+using System.Security.Cryptography;
+using SecureChat.Protocol.Accounts;
+using SecureChat.Protocol.Keys;
+using SecureChat.Server.Tests.Support;
+
+namespace SecureChat.Server.Tests.Keys;
+
+public sealed class KeysEndpointsTests
+{
+    private readonly Person _bob = new();
+
+    [Fact]
+    public async Task A_fetched_bundle_is_what_was_published_and_each_one_time_key_comes_once()
+    {
+        await using var node = await Node.StartAsync();
+        var (session, http) = await BobAsync(node);
+        var published = Keys(oneTime: 2, kyber: 1);
+        await PublishAsync(http, published);
+
+        var first = await FetchAsync(node.Http, session.Account);
+        var second = await FetchAsync(node.Http, session.Account);
+        var third = await FetchAsync(node.Http, session.Account);
+
+        Assert.Equal(_bob.IdentityKey, first.IdentityKey);
+        Assert.Equal(published.OneTimeKeys!.Select(key => key.Key), [Only(first).OneTimeKey!.Key, Only(second).OneTimeKey!.Key]);
+        Assert.Equal(published.KyberOneTimeKeys![0].Key, Only(first).KyberKey.Key);
+        Assert.Null(Only(third).OneTimeKey);
+        Assert.Equal(Only(second).KyberKey.Key, Only(third).KyberKey.Key);
+    }
+
+    [Fact]
+    public async Task Sixty_four_parallel_fetches_over_thirty_two_keys_get_thirty_two_distinct_ones()
+    {
+        await using var node = await Node.StartAsync();
+        var (session, http) = await BobAsync(node);
+        await PublishAsync(http, Keys(oneTime: 32, kyber: 32));
+
+        var bundles = await Task.WhenAll(Enumerable.Range(0, 64).Select(_ => FetchAsync(node.Http, session.Account)));
+
+        var given = bundles.Select(bundle => Only(bundle).OneTimeKey).OfType<OneTimeKey>().Select(key => key.KeyId).ToList();
+        Assert.Equal(32, given.Count);
+        Assert.Equal(32, given.Distinct().Count());
+    }
+
+    [Fact]
+    public async Task Four_hundred_fetches_by_many_parties_leave_a_victim_more_than_half_of_its_keys()
+    {
+        await using var node = await Node.StartAsync(("Limits:Scale", "1"));
+        var (session, http) = await BobAsync(node);
+        await PublishAsync(http, Keys(oneTime: 100, kyber: 100));
+        var attackers = new List<HttpClient>();
+        for (var i = 0; i < 20; i++)
+        {
+            attackers.Add(node.As((await new Person().SignUpAsync(node, $"attacker{i}@chat.example")).AccessToken));
+        }
+
+        var lengths = new HashSet<int>();
+        for (var i = 0; i < 400; i++)
+        {
+            var requester = i % 2 == 0 ? attackers[i / 2 % attackers.Count] : node.Http;
+            var answer = await requester.PostAsync("/v1/keys/fetch", new FetchKeys(session.Account));
+            if (answer.IsSuccessStatusCode)
+            {
+                lengths.Add((await answer.TextAsync()).Length);
+            }
+            else
+            {
+                Assert.Equal(HttpStatusCode.TooManyRequests, answer.StatusCode);
+                node.Clock.Advance(TimeSpan.FromSeconds(1));
+            }
+        }
+
+        var left = await CountsAsync(http);
+        Assert.InRange(left.OneTimeKeys, 55, 60);
+        Assert.InRange(left.KyberOneTimeKeys, 55, 60);
+        Assert.Single(lengths);
+    }
+
+    [Fact]
+    public async Task Publishing_replaces_the_sets_that_are_given_and_leaves_the_others()
+    {
+        await using var node = await Node.StartAsync();
+        var (_, http) = await BobAsync(node);
+        await PublishAsync(http, Keys(oneTime: 5, kyber: 7));
+
+        await PublishAsync(http, Keys(oneTime: 3, kyber: 0) with { KyberOneTimeKeys = null });
+
+        var left = await CountsAsync(http);
+        Assert.Equal((3, 7), (left.OneTimeKeys, left.KyberOneTimeKeys));
+    }
+
+    [Fact]
+    public async Task One_bad_signature_refuses_the_whole_upload()
+    {
+        await using var node = await Node.StartAsync();
+        var (_, http) = await BobAsync(node);
+        var keys = Keys(oneTime: 5, kyber: 5);
+        keys.KyberOneTimeKeys![4].Signature[10] ^= 1;
+
+        var answer = await http.SendAsync(HttpMethod.Put, "/v1/keys", keys);
+
+        Assert.Equal("422 bad_signature", await answer.OutcomeAsync());
+        Assert.Equal(0, (await CountsAsync(http)).OneTimeKeys);
+    }
+
+    [Theory]
+    [InlineData("too many")]
+    [InlineData("same id twice")]
+    [InlineData("wrong type byte")]
+    [InlineData("wrong length")]
+    [InlineData("negative id")]
+    public async Task A_malformed_set_of_keys_is_refused(string how)
+    {
+        await using var node = await Node.StartAsync();
+        var (_, http) = await BobAsync(node);
+        List<OneTimeKey> keys = how switch
+        {
+            "too many" => [.. Keys(oneTime: 101, kyber: 0).OneTimeKeys!],
+            "same id twice" => [new(1, X25519()), new(1, X25519())],
+            "wrong type byte" => [new(1, [0x08, .. new byte[32]])],
+            "wrong length" => [new(1, [0x05, .. new byte[31]])],
+            _ => [new(-1, X25519())],
+        };
+
+        var answer = await http.SendAsync(HttpMethod.Put, "/v1/keys", new PublishKeys(OneTimeKeys: keys));
+
+        Assert.Equal("400 malformed", await answer.OutcomeAsync());
+    }
+
+    [Fact]
+    public async Task The_consistency_check_notices_a_changed_key()
+    {
+        await using var node = await Node.StartAsync();
+        var (_, http) = await BobAsync(node);
+        var keys = Keys(oneTime: 0, kyber: 0);
+        await PublishAsync(http, keys);
+
+        var same = await http.PostAsync("/v1/keys/check", new CheckKeys(Digest(keys.SignedPreKey!, keys.LastResortKey!)));
+        var other = await http.PostAsync("/v1/keys/check", new CheckKeys(Digest(keys.LastResortKey!, keys.SignedPreKey!)));
+
+        Assert.Equal("204", await same.OutcomeAsync());
+        Assert.Equal("409 keys_differ", await other.OutcomeAsync());
+    }
+
+    [Fact]
+    public async Task The_age_of_signed_keys_is_told_in_days()
+    {
+        await using var node = await Node.StartAsync();
+        var (_, http) = await BobAsync(node);
+        node.Clock.Advance(TimeSpan.FromMinutes(5));
+
+        Assert.Equal(0, (await CountsAsync(http)).SignedPreKeyAgeDays);
+    }
+
+    [Fact]
+    public async Task An_unknown_account_and_an_unknown_device_answer_alike()
+    {
+        await using var node = await Node.StartAsync();
+        var (session, _) = await BobAsync(node);
+
+        var account = await node.Http.PostAsync("/v1/keys/fetch", new FetchKeys(Guid.CreateVersion7()));
+        var device = await node.Http.PostAsync("/v1/keys/fetch", new FetchKeys(session.Account, 5));
+
+        Assert.Equal("404 not_found", await account.OutcomeAsync());
+        Assert.Equal(await account.TextAsync(), await device.TextAsync());
+    }
+
+    private static DeviceKeys Only(KeyBundles bundles) => Assert.Single(bundles.Devices);
+
+    private static byte[] X25519() => [0x05, .. RandomNumberGenerator.GetBytes(32)];
+
+    private static async Task<KeyBundles> FetchAsync(HttpClient http, Guid account) =>
+        await (await http.PostAsync("/v1/keys/fetch", new FetchKeys(account))).ReadAsync<KeyBundles>();
+
+    private static async Task<KeyCounts> CountsAsync(HttpClient http) =>
+        await (await http.GetAsync(new Uri("/v1/keys", UriKind.Relative), TestContext.Current.CancellationToken)).ReadAsync<KeyCounts>();
+
+    private static async Task PublishAsync(HttpClient http, PublishKeys keys) =>
+        Assert.Equal("204", await (await http.SendAsync(HttpMethod.Put, "/v1/keys", keys)).OutcomeAsync());
+
+    private async Task<(Session Session, HttpClient Http)> BobAsync(Node node)
+    {
+        var session = await _bob.SignUpAsync(node, "bob@chat.example");
+        return (session, node.As(session.AccessToken));
+    }
+
+    private PublishKeys Keys(int oneTime, int kyber) => new(
+        _bob.Sign(X25519()),
+        _bob.Sign([0x08, .. RandomNumberGenerator.GetBytes(1568)]),
+        [.. Enumerable.Range(1, oneTime).Select(id => new OneTimeKey(id, X25519()))],
+        [.. Enumerable.Range(1, kyber).Select(id => _bob.Sign([0x08, .. RandomNumberGenerator.GetBytes(1568)]) with { KeyId = id })]);
+
+    private byte[] Digest(SignedKey signed, SignedKey lastResort)
+    {
+        var ids = new byte[16];
+        BinaryPrimitives.WriteInt64BigEndian(ids, signed.KeyId);
+        BinaryPrimitives.WriteInt64BigEndian(ids.AsSpan(8), lastResort.KeyId);
+        return SHA256.HashData([.. _bob.IdentityKey, .. ids[..8], .. signed.Key, .. ids[8..], .. lastResort.Key]);
+    }
+}
