@@ -42,9 +42,11 @@ public sealed class LibsignalPeer : IAsyncDisposable
     }
 
     /// <summary>Makes a party: one device of one account, with an identity key and empty stores.</summary>
-    public async Task<PeerParty> PartyAsync(string name, int device, CancellationToken ct)
+    /// <param name="identityPrivateKey">The account's, for a linked device; null makes one.</param>
+    public async Task<PeerParty> PartyAsync(
+        string name, int device, CancellationToken ct, byte[]? identityPrivateKey = null)
     {
-        var made = await CallAsync("party", new { name, device }, ct);
+        var made = await CallAsync("party", new { name, device, identityPrivateKey }, ct);
         return new PeerParty(this, made.GetProperty("party").GetInt32(), name, device, made.Bytes("identityKey"),
             made.GetProperty("registrationId").GetInt32());
     }
@@ -157,6 +159,13 @@ public sealed record PeerParty(
 {
     /// <summary>How the other parties address this one: the <c>remote</c> of a request.</summary>
     public object Address => new { name = Name, device = Device };
+
+    /// <summary>The same party under the name that a server gave it after its keys were made.</summary>
+    public async Task<PeerParty> RenamedAsync(string name, int device, CancellationToken ct)
+    {
+        await Peer.CallAsync("rename", new { party = Id, name, device }, ct);
+        return this with { Name = name, Device = device };
+    }
 
     /// <summary>Makes and keeps a set of prekeys. The answer lists what to publish.</summary>
     public Task<JsonElement> PreKeysAsync(int oneTime, int kyberOneTime, int firstId, CancellationToken ct) =>

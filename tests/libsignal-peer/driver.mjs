@@ -9,6 +9,7 @@
 // PARTIES AND SESSIONS
 //   party          name, device, registrationId?, identityPrivateKey?(b64) → party, identityKey, registrationId
 //   newIdentity    party, registrationId?                  reinstall: all stores emptied → identityKey, registrationId
+//   rename         party, name, device                     a server gave it these after its keys were made
 //   dropParty      party
 //   prekeys        party, oneTime?=0, kyberOneTime?=0, firstId?=1 (ids count up from it in each kind) →
 //                    identityKey, registrationId, signedPreKey{id,publicKey,signature},
@@ -129,6 +130,11 @@ const sessions = {
   },
 
   newIdentity: (request) => install(party(request), request),
+
+  rename(request) {
+    party(request).address = S.ProtocolAddress.new(request.name, request.device);
+    return {};
+  },
 
   dropParty(request) {
     parties.delete(request.party);
