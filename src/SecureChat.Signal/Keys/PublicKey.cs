@@ -41,6 +41,10 @@ public sealed class PublicKey : IEquatable<PublicKey>
         return key is not null;
     }
 
+    /// <summary>As <see cref="Parse"/>, and null instead of an exception.</summary>
+    internal static PublicKey? ParseOrNull(ReadOnlySpan<byte> serialized) =>
+        TryParse(serialized, out var key) ? key : null;
+
     /// <summary>A key from its 32 bytes without the type.</summary>
     internal static PublicKey FromRaw(ReadOnlySpan<byte> raw)
     {
