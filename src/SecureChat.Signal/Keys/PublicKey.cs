@@ -30,12 +30,12 @@ public sealed class PublicKey : IEquatable<PublicKey>
     public static PublicKey Parse(ReadOnlySpan<byte> serialized) =>
         TryParse(serialized, out var key)
             ? key
-            : throw new SignalException(SignalError.InvalidKey, "A public key is 33 bytes that begin with 05.");
+            : throw new SignalException(SignalError.InvalidKey, "A public key is 33 bytes that begin with 05, and canonical.");
 
     /// <summary>As <see cref="Parse"/>, without an exception.</summary>
     public static bool TryParse(ReadOnlySpan<byte> serialized, [NotNullWhen(true)] out PublicKey? key)
     {
-        key = serialized.Length == SerializedSize && serialized[0] == TypeByte
+        key = serialized.Length == SerializedSize && serialized[0] == TypeByte && IsReduced(serialized[1..])
             ? new PublicKey(serialized.ToArray())
             : null;
         return key is not null;
@@ -60,6 +60,10 @@ public sealed class PublicKey : IEquatable<PublicKey>
 
     /// <summary>Whether the key is in canonical form and of prime order; what a peer sends as a base key must be.</summary>
     public bool IsCanonical() => XEdDsa.IsCanonical(Raw);
+
+    /// <summary>Whether u is below 2^255 - 19: a second way of writing the same key would be another key to a comparison.</summary>
+    private static bool IsReduced(ReadOnlySpan<byte> raw) =>
+        raw[^1] < 0x7F || (raw[^1] == 0x7F && (raw[0] < 0xED || raw[1..^1].ContainsAnyExcept((byte)0xFF)));
 
     /// <inheritdoc/>
     public bool Equals(PublicKey? other) =>
