@@ -24,6 +24,8 @@ internal static class Program
         builder.Services.ConfigureHttpJsonOptions(options => ProtocolJson.Apply(options.SerializerOptions));
         builder.Services.AddSettings<ServerOptions, ServerOptionsValidator>("Server");
         builder.Services.AddPipeline();
+        builder.Services.AddServerMetrics();
+        builder.Services.AddApiDescription();
         builder.AddStorage();
         builder.AddAccounts();
         builder.AddKeys();
@@ -33,6 +35,7 @@ internal static class Program
     internal static void MapEndpoints(WebApplication app)
     {
         app.UsePipeline();
+        app.MapApiDescription();
         app.MapHealth();
         app.MapAccounts();
         app.MapKeys();

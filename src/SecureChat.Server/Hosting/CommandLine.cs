@@ -59,6 +59,12 @@ internal static class CommandLine
     {
         for (var i = 0; i < tokens.Count; i++)
         {
+            // What the build passes when it asks the program for its API description.
+            if (tokens[i].StartsWith("--applicationName", StringComparison.Ordinal))
+            {
+                continue;
+            }
+
             // "--Section:Name=value", or "--Section:Name" and then its value.
             if (!tokens[i].StartsWith("--", StringComparison.Ordinal) || !tokens[i].Contains(':', StringComparison.Ordinal))
             {

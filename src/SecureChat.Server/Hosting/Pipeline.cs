@@ -32,6 +32,7 @@ internal static class Pipeline
     public static void UsePipeline(this WebApplication app)
     {
         var server = app.Services.GetRequiredService<IOptions<ServerOptions>>().Value;
+        app.UseMetrics(server);
         app.UseForwardedHeaders();
         app.Use(AddHeaders);
         app.UseExceptionHandler(new ExceptionHandlerOptions
@@ -63,7 +64,9 @@ internal static class Pipeline
         headers.XContentTypeOptions = "nosniff";
         headers["Referrer-Policy"] = "no-referrer";
         headers["Cross-Origin-Resource-Policy"] = "same-site";
-        headers.ContentSecurityPolicy = "default-src 'none'; frame-ancestors 'none'";
+        headers.ContentSecurityPolicy = context.Request.Path.StartsWithSegments("/docs")
+            ? "default-src 'self' 'unsafe-inline' data:; frame-ancestors 'none'"
+            : "default-src 'none'; frame-ancestors 'none'";
         if (context.Request.IsHttps)
         {
             headers.StrictTransportSecurity = "max-age=31536000; includeSubDomains";

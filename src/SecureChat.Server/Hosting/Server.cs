@@ -17,13 +17,25 @@ internal static class Server
         await using var app = Build(settings);
         if (checkOnly)
         {
+            Secrets.Check(
+                app.Services.GetRequiredService<IOptions<SecretsOptions>>().Value,
+                app.Services.GetRequiredService<IOptions<StorageOptions>>().Value.DataFolder);
             Terminal.WriteLine("The settings are good.");
-            Announce(app);
             return 0;
         }
 
+        if (!IsDescribed)
+        {
+            // Before anything listens: a refused secret must be the first thing said.
+            app.Services.GetRequiredService<Secrets>();
+        }
+
         await app.StartAsync(ct);
-        Announce(app);
+        if (!IsDescribed)
+        {
+            Announce(app);
+        }
+
         await app.WaitForShutdownAsync(ct);
         return 0;
     }
@@ -43,6 +55,11 @@ internal static class Server
         builder.WebHost.UseKestrelHttpsConfiguration();
         Listening.Configure(builder);
 
+        if (IsDescribed)
+        {
+            KeepOnlyTheWebHost(builder.Services);
+        }
+
         var app = builder.Build();
         if (Settings.Problems(app.Services, app.Configuration) is { Count: > 0 } problems)
         {
@@ -51,6 +68,20 @@ internal static class Server
 
         Program.MapEndpoints(app);
         return app;
+    }
+
+    // The build starts the program to ask for its API description: nothing may be opened or made then.
+    private static bool IsDescribed => Assembly.GetEntryAssembly()?.GetName().Name is "GetDocument.Insider";
+
+    private static void KeepOnlyTheWebHost(IServiceCollection services)
+    {
+        foreach (var service in services.Where(service => service.ServiceType == typeof(IHostedService)).ToList())
+        {
+            if (service.ImplementationType?.Name is not "GenericWebHostService")
+            {
+                services.Remove(service);
+            }
+        }
     }
 
     private static void Announce(WebApplication app)

@@ -57,6 +57,12 @@ internal sealed class ServerOptionsValidator : IValidateOptions<ServerOptions>
                 + " for example '/etc/securechat/fullchain.pem' and '/etc/securechat/privkey.pem'.";
         }
 
+        if (ListenAddress.TryParse(options.Management, out var management)
+            && (Port(options.Api) == management.Port || Port(options.Socket) == management.Port))
+        {
+            yield return "Server:Management must have a port of its own, for example 'http://127.0.0.1:9464'.";
+        }
+
         foreach (var file in new[] { options.CertificateFile, options.CertificateKeyFile })
         {
             if (file.Length > 0 && !File.Exists(file))
@@ -65,4 +71,6 @@ internal sealed class ServerOptionsValidator : IValidateOptions<ServerOptions>
             }
         }
     }
+
+    private static int? Port(string url) => ListenAddress.TryParse(url, out var address) ? address.Port : null;
 }

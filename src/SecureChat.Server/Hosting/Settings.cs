@@ -66,6 +66,7 @@ internal static class Settings
 
             try
             {
+                Storage.OwnerOnly.Check((string)variable.Value!);
                 settings[key] = File.ReadAllText((string)variable.Value!).Trim();
             }
             catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or ArgumentException)
@@ -110,6 +111,9 @@ internal static class Settings
             : $"{named} For example {VariableOf(section, property!.Name)}={good}.";
     }
 
+    private static bool IsFile(SettingsSection section, string key) =>
+        key.EndsWith(FileSuffix, StringComparison.OrdinalIgnoreCase) && section.Has(key[..^FileSuffix.Length]);
+
     private static IEnumerable<string> Unknown(List<SettingsSection> sections, IConfiguration configuration)
     {
         foreach (var child in configuration.GetChildren())
@@ -127,7 +131,7 @@ internal static class Settings
                 continue;
             }
 
-            foreach (var setting in child.GetChildren().Where(setting => !section.Has(setting.Key)))
+            foreach (var setting in child.GetChildren().Where(setting => !section.Has(setting.Key) && !IsFile(section, setting.Key)))
             {
                 yield return $"{section.Name}:{setting.Key} is no setting. {section.Name} has: {string.Join(", ", section.Properties)}.";
             }

@@ -1,3 +1,5 @@
+using SecureChat.Server.Hosting;
+
 namespace SecureChat.Server.Storage;
 
 /// <summary>Folders and files that nobody but the server's own user can read.</summary>
@@ -55,6 +57,39 @@ internal static class OwnerOnly
                 $"Storage:DataFolder: the file {path} cannot be created ({failure.Message}). " +
                 "Check the folder's owner and the free space.",
                 failure);
+        }
+    }
+
+    /// <summary>Makes a file of mode 0600 with this content, whole or not at all.</summary>
+    public static void Write(string path, ReadOnlySpan<byte> content)
+    {
+        CreateFolder(Path.GetDirectoryName(Path.GetFullPath(path))!);
+        var create = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
+        if (!OperatingSystem.IsWindows())
+        {
+            create.UnixCreateMode = ReadWrite;
+        }
+
+        // Renamed into place, so that a start that is cut off leaves no half a secret behind.
+        var draft = path + ".new";
+        File.Delete(draft);
+        using (var stream = new FileStream(draft, create))
+        {
+            stream.Write(content);
+            stream.Flush(flushToDisk: true);
+        }
+
+        File.Move(draft, path, overwrite: false);
+    }
+
+    /// <summary>Refuses a secret's file that the group or everybody can read.</summary>
+    /// <exception cref="SettingsException">They can.</exception>
+    public static void Check(string path)
+    {
+        const UnixFileMode Others = UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
+        if (!OperatingSystem.IsWindows() && (File.GetUnixFileMode(path) & Others) != 0)
+        {
+            throw new SettingsException($"{path} holds a secret that others than its owner can read or write. Run: chmod 600 {path}");
         }
     }
 }

@@ -16,7 +16,9 @@ internal static class StorageServices
         services.AddSettings<StorageOptions, StorageOptionsValidator>("Storage");
         services.AddSingleton<IValidateOptions<StorageOptions>, ConnectionStringsValidator>();
         services.TryAddSingleton(TimeProvider.System);
-        services.AddSingleton(provider => Secrets.Load(OptionsOf(provider).DataFolder));
+        services.AddSettings<SecretsOptions, SecretsOptionsValidator>("Secrets");
+        services.AddSingleton(provider => Secrets.Load(
+            provider.GetRequiredService<IOptions<SecretsOptions>>().Value, OptionsOf(provider).DataFolder));
         services.AddSingleton(OpenDirectory);
         services.AddSingleton(OpenQueue);
         services.AddSingleton(OpenHotStore);
