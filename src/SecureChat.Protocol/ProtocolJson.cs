@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 using SecureChat.Protocol.Accounts;
 using SecureChat.Protocol.Health;
 using SecureChat.Protocol.Keys;
+using SecureChat.Protocol.Messages;
 
 namespace SecureChat.Protocol;
 
@@ -22,6 +23,11 @@ namespace SecureChat.Protocol;
 [JsonSerializable(typeof(KeyBundles))]
 [JsonSerializable(typeof(ReadyAnswer))]
 [JsonSerializable(typeof(VersionAnswer))]
+[JsonSerializable(typeof(SocketTicket))]
+[JsonSerializable(typeof(SendMessage))]
+[JsonSerializable(typeof(RecipientMismatch[]))]
+[JsonSerializable(typeof(ReceivedMessages))]
+[JsonSerializable(typeof(AckMessages))]
 public sealed partial class ProtocolJson : JsonSerializerContext
 {
     /// <summary>Makes <paramref name="options"/> as strict as the protocol: both sides call it on their own options.</summary>

@@ -1,8 +1,10 @@
 using SecureChat.Protocol;
 using SecureChat.Server.Accounts;
+using SecureChat.Server.Connections;
 using SecureChat.Server.Health;
 using SecureChat.Server.Hosting;
 using SecureChat.Server.Keys;
+using SecureChat.Server.Messages;
 using SecureChat.Server.Storage;
 
 namespace SecureChat.Server;
@@ -29,15 +31,20 @@ internal static class Program
         builder.AddStorage();
         builder.AddAccounts();
         builder.AddKeys();
+        builder.AddConnections();
+        builder.AddMessages();
     }
 
     /// <summary>The pipeline and the routes of every slice.</summary>
     internal static void MapEndpoints(WebApplication app)
     {
         app.UsePipeline();
+        app.UseWebSockets();
         app.MapApiDescription();
         app.MapHealth();
         app.MapAccounts();
         app.MapKeys();
+        app.MapConnections();
+        app.MapMessages();
     }
 }

@@ -49,6 +49,18 @@ internal static class RateLimits
 
     /// <summary>Reads every table about the caller.</summary>
     public static readonly RateLimit ExportAccount = new("export", LimitScope.Account, new(5, TimeSpan.FromMinutes(10)));
+
+    /// <summary>Devices reconnect when a network changes; a household or an office shares an address.</summary>
+    public static readonly RateLimit OpenSocket = new("socket", LimitScope.Address, new(300, TimeSpan.FromMilliseconds(200)));
+
+    /// <summary>Charged per recipient account. Busy people in groups send bursts; nobody types five messages a second for hours.</summary>
+    public static readonly RateLimit SendMessages = new("send", LimitScope.Account, new(1500, TimeSpan.FromMilliseconds(200)));
+
+    /// <summary>Bounds the parsing; <see cref="SendMessages"/> bounds what is sent.</summary>
+    public static readonly RateLimit PostMessages = new("post", LimitScope.Device, new(600, TimeSpan.FromMilliseconds(100)));
+
+    /// <summary>A long poll comes back at once when mail came.</summary>
+    public static readonly RateLimit ReceiveMessages = new("receive", LimitScope.Device, new(240, TimeSpan.FromMilliseconds(250)));
 }
 
 /// <summary>A named token bucket and whose it is.</summary>

@@ -14,6 +14,8 @@ internal sealed class MemoryHotStore(TimeProvider time) : IHotStore
 
     public string Name => "process memory";
 
+    public bool IsShared => false;
+
     /// <summary>Entries held, dead ones that no sweep has met included.</summary>
     internal int Count => _entries.Count;
 

@@ -39,6 +39,8 @@ internal sealed class RedisHotStore(IConnectionMultiplexer redis) : IHotStore
 
     public string Name => "Redis";
 
+    public bool IsShared => true;
+
     public Task PingAsync(CancellationToken ct) => _db.PingAsync().WaitAsync(ct);
 
     public Task SetAsync(string key, ReadOnlyMemory<byte> value, TimeSpan life, CancellationToken ct) =>

@@ -10,6 +10,9 @@ internal interface IHotStore
     /// <summary>What the start-up message and the health check call it.</summary>
     string Name { get; }
 
+    /// <summary>Whether other nodes see what this one writes.</summary>
+    bool IsShared { get; }
+
     /// <summary>Throws when the store cannot be reached.</summary>
     Task PingAsync(CancellationToken ct);
 

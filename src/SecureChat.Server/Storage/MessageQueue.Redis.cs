@@ -30,7 +30,7 @@ internal sealed class RedisMessageQueue(IConnectionMultiplexer redis, QueueCaps 
     public Task PingAsync(CancellationToken ct) => _db.PingAsync().WaitAsync(ct);
 
     public async Task<long[]?> AppendAsync(
-        IReadOnlyList<Mail> mail, Action<int, long>? onPositioned, CancellationToken ct)
+        IReadOnlyList<Mail> mail, Positioned? onPositioned, CancellationToken ct)
     {
         var keys = new RedisKey[mail.Count * 3];
         var arguments = new RedisValue[3 + (mail.Count * 3)];
@@ -57,12 +57,14 @@ internal sealed class RedisMessageQueue(IConnectionMultiplexer redis, QueueCaps 
 
         var answer = (string[])result!;
         await NoteBusyQueuesAsync(mail, answer).WaitAsync(ct);
-        var positions = Array.ConvertAll(answer, text => Math.Abs(long.Parse(text, CultureInfo.InvariantCulture)));
+        var positions = new long[answer.Length];
         for (var i = 0; i < positions.Length; i++)
         {
-            if (positions[i] > 0)
+            var (position, previous) = Parse(answer[i]);
+            positions[i] = Math.Abs(position);
+            if (position != 0)
             {
-                onPositioned?.Invoke(i, positions[i]);
+                onPositioned?.Invoke(i, positions[i], previous);
             }
         }
 
@@ -159,6 +161,15 @@ internal sealed class RedisMessageQueue(IConnectionMultiplexer redis, QueueCaps 
         BinaryPrimitives.WriteUInt128BigEndian(member.AsSpan(8), mail.Once);
         BinaryPrimitives.WriteInt32BigEndian(member.AsSpan(24), mail.Envelope.Length);
         return member;
+    }
+
+    private static (long Position, long Previous) Parse(string answer)
+    {
+        var mark = answer.IndexOf('/', StringComparison.Ordinal);
+        return mark < 0
+            ? (long.Parse(answer, CultureInfo.InvariantCulture), 0)
+            : (long.Parse(answer.AsSpan(0, mark), NumberStyles.Integer, CultureInfo.InvariantCulture),
+               long.Parse(answer.AsSpan(mark + 1), NumberStyles.None, CultureInfo.InvariantCulture));
     }
 
     private static DateTimeOffset DeadlineOf(byte[] member) =>

@@ -55,7 +55,7 @@ internal sealed class SqliteMessageQueue : IMessageQueue, IDisposable
         return Task.CompletedTask;
     }
 
-    public Task<long[]?> AppendAsync(IReadOnlyList<Mail> mail, Action<int, long>? onPositioned, CancellationToken ct)
+    public Task<long[]?> AppendAsync(IReadOnlyList<Mail> mail, Positioned? onPositioned, CancellationToken ct)
     {
         ct.ThrowIfCancellationRequested();
         lock (_gate)
@@ -86,7 +86,7 @@ internal sealed class SqliteMessageQueue : IMessageQueue, IDisposable
                 append.Expect();
                 positions[i] = entry.Position;
                 _pending.Add(new Write(WriteKind.Insert, entry, 0));
-                onPositioned?.Invoke(i, entry.Position);
+                onPositioned?.Invoke(i, entry.Position, 0);
             }
 
             // Even when nothing is new: what made it known may itself not be committed yet.

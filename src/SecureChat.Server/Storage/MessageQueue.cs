@@ -24,10 +24,11 @@ internal interface IMessageQueue
     /// <param name="onPositioned">
     /// Called with the mail's index and position as soon as that is known, before it is durable, in order along each queue, for
     /// new mail only. It lets a connected device receive without waiting for the disk: if its acknowledgement arrives first, the
-    /// mail never touches the disk at all. It must not block and must not call back. Stores elsewhere call it when they answered.
+    /// mail never touches the disk at all. It must not block and must not call back. Stores elsewhere call it when they answered,
+    /// which may be out of order.
     /// </param>
     /// <returns>One position per mail, in order (0 = known already); or null: a queue is full and nothing was stored.</returns>
-    Task<long[]?> AppendAsync(IReadOnlyList<Mail> mail, Action<int, long>? onPositioned, CancellationToken ct);
+    Task<long[]?> AppendAsync(IReadOnlyList<Mail> mail, Positioned? onPositioned, CancellationToken ct);
 
     /// <summary>The oldest unexpired mail behind <paramref name="after"/>, in order.</summary>
     Task<IReadOnlyList<StoredMail>> ReadAsync(DeviceAddress device, long after, int count, CancellationToken ct);
@@ -44,6 +45,12 @@ internal interface IMessageQueue
     /// <summary>Envelopes waiting now, over all queues.</summary>
     Task<long> CountAsync(CancellationToken ct);
 }
+
+/// <summary>Tells that the mail at <paramref name="index"/> has its place in the queue.</summary>
+/// <param name="previous">
+/// A position that no waiting mail lies behind but before this one; whoever has seen everything up to it misses nothing.
+/// </param>
+internal delegate void Positioned(int index, long position, long previous);
 
 /// <summary>One envelope on its way into a device's queue.</summary>
 /// <param name="To">The recipient device.</param>

@@ -29,7 +29,8 @@ internal static class QueueScripts
 
     /// <summary>
     /// KEYS: per mail queue, state, message. ARGV: most envelopes, most bytes, now (ms); per mail deadline (ms), member, envelope.
-    /// Returns per mail its position (0: known already; negative: the queue was empty before), or nil when a queue is full.
+    /// Returns per mail its position (0: known already; negative: the queue was empty before; else a slash and the position before
+    /// it), or nil when a queue is full.
     /// </summary>
     public const string Append = Sweep + """
         local most, mostBytes, now = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -70,7 +71,7 @@ internal static class QueueScripts
             redis.call('HSET', s, 'p', position)
             if redis.call('PTTL', q) < life then redis.call('PEXPIRE', q, life + 60000) end
             if redis.call('PTTL', s) < life + 60000 then redis.call('PEXPIRE', s, life + 120000) end
-            answer[i] = empty and '-' .. position or position
+            answer[i] = empty and '-' .. position or position .. '/' .. string.format('%.0f', last)
           end
         end
         return answer

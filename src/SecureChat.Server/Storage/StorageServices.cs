@@ -15,6 +15,7 @@ internal static class StorageServices
         var services = builder.Services;
         services.AddSettings<StorageOptions, StorageOptionsValidator>("Storage");
         services.AddSingleton<IValidateOptions<StorageOptions>, ConnectionStringsValidator>();
+        services.AddSettings<MailOptions, MailOptionsValidator>("Messages");
         services.TryAddSingleton(TimeProvider.System);
         services.AddSettings<SecretsOptions, SecretsOptionsValidator>("Secrets");
         services.AddSingleton(provider => Secrets.Load(
@@ -23,6 +24,8 @@ internal static class StorageServices
         services.AddSingleton(OpenQueue);
         services.AddSingleton(OpenHotStore);
         services.AddSingleton<IConnectionMultiplexer>(ConnectRedis);
+        services.AddSingleton<NodeNotices>();
+        services.AddSingleton<Mailbox>();
         services.AddHostedService<StorageStart>();
 
         services.AddSweep<IMessageQueue>("envelopes", TimeSpan.FromSeconds(10), (queue, ct) => queue.ExpireAsync(ct));

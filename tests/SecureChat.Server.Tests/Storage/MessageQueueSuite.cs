@@ -164,7 +164,7 @@ public abstract class MessageQueueSuite
         {
             for (var i = 0; i < 25; i++)
             {
-                await queue.AppendAsync([MailTo(Bob, [(byte)sender])], (_, position) => told.Add(position), ct);
+                await queue.AppendAsync([MailTo(Bob, [(byte)sender])], (_, position, _) => told.Add(position), ct);
             }
         });
 

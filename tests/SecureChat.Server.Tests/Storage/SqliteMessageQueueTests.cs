@@ -47,7 +47,7 @@ public sealed class SqliteMessageQueueTests : MessageQueueSuite, IDisposable
         var queue = Open(gather: TimeSpan.FromSeconds(30));
 
         var position = 0L;
-        var accepted = queue.AppendAsync([MailTo(Bob, "never on disk"u8.ToArray())], (_, given) => position = given, Ct);
+        var accepted = queue.AppendAsync([MailTo(Bob, "never on disk"u8.ToArray())], (_, given, _) => position = given, Ct);
         Assert.False(accepted.IsCompleted);
         await queue.AckAsync(Bob, [position], Ct);
 

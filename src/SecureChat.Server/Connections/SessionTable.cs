@@ -1,0 +1,147 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
+using SecureChat.Server.Storage;
+
+namespace SecureChat.Server.Connections;
+
+/// <summary>Every socket of this node: one timer for all, and the reasons to end them.</summary>
+internal sealed class SessionTable : BackgroundService
+{
+    /// <summary>A client that says nothing for this long is asked for a sign of life.</summary>
+    public static readonly TimeSpan PingAfter = TimeSpan.FromSeconds(55);
+
+    /// <summary>A client that says nothing for this long is gone.</summary>
+    public static readonly TimeSpan IdleTimeout = TimeSpan.FromSeconds(120);
+
+    /// <summary>A client that takes nothing for this long while data waits is cut off.</summary>
+    public static readonly TimeSpan CongestionTimeout = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long the client has to answer a close frame.</summary>
+    public static readonly TimeSpan CloseTimeout = TimeSpan.FromSeconds(5);
+
+    // Nothing takes this long; a token lives for ten minutes.
+    private static readonly TimeSpan EndedMemory = TimeSpan.FromMinutes(15);
+
+    private readonly ConcurrentDictionary<ClientSession, byte> _sessions = new();
+    private readonly ConcurrentDictionary<long, long> _ended = new();
+    private readonly IFrameHandler[] _handlers;
+    private readonly int[] _handlerOf = new int[64];
+    private readonly AccountNotices _notices;
+    private readonly Counter<long> _slowReaders;
+    private volatile bool _draining;
+
+    public SessionTable(
+        IEnumerable<IFrameHandler> handlers, AccountNotices notices, IHostApplicationLifetime life, IMeterFactory meters, TimeProvider time)
+    {
+        (_handlers, _notices, Time) = ([.. handlers], notices, time);
+        for (var i = 0; i < _handlers.Length; i++)
+        {
+            foreach (var field in _handlers[i].Fields)
+            {
+                _handlerOf[field] = i + 1;
+            }
+        }
+
+        var meter = meters.Create("SecureChat.Connections");
+        meter.CreateObservableUpDownCounter("securechat.connections", () => _sessions.Count, "{connection}", "Open sockets.");
+        _slowReaders = meter.CreateCounter<long>("securechat.connections.slow_readers", "{connection}", "Sockets cut off for not reading.");
+        notices.CredentialsEnded += OnCredentialsEnded;
+        life.ApplicationStopping.Register(Drain);
+    }
+
+    public TimeProvider Time { get; }
+
+    public int Count => _sessions.Count;
+
+    /// <summary>Index of the slice that handles a field, or null.</summary>
+    public int? HandlerOf(int field) => field < _handlerOf.Length && _handlerOf[field] > 0 ? _handlerOf[field] - 1 : null;
+
+    public TimeSpan Elapsed(long since, long now) => Time.GetElapsedTime(since, now);
+
+    public async Task<ISessionFrames[]> OpenAsync(ClientSession session, CancellationToken ct)
+    {
+        _sessions.TryAdd(session, 0);
+
+        // Both may have happened while the handshake was under way.
+        if (_ended.ContainsKey(session.Caller.Epoch))
+        {
+            session.Close(CloseCode.CredentialsEnded);
+        }
+        else if (_draining)
+        {
+            session.Close(CloseCode.GoingAway);
+        }
+
+        var frames = new ISessionFrames[_handlers.Length];
+        for (var i = 0; i < frames.Length; i++)
+        {
+            frames[i] = await _handlers[i].OpenAsync(session, ct);
+        }
+
+        return frames;
+    }
+
+    public void Remove(ClientSession session) => _sessions.TryRemove(session, out _);
+
+    public void CountSlowReader() => _slowReaders.Add(1);
+
+    public override void Dispose()
+    {
+        _notices.CredentialsEnded -= OnCredentialsEnded;
+        base.Dispose();
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken ct)
+    {
+        using var timer = new PeriodicTimer(TimeSpan.FromSeconds(1), Time);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(ct))
+            {
+                var now = Time.GetTimestamp();
+                foreach (var (session, _) in _sessions)
+                {
+                    session.Tick(now);
+                }
+
+                foreach (var ended in _ended)
+                {
+                    if (Elapsed(ended.Value, now) > EndedMemory)
+                    {
+                        _ended.TryRemove(ended);
+                    }
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The host stops; Drain has told the clients.
+        }
+    }
+
+    private void OnCredentialsEnded(long epoch)
+    {
+        // The same epoch is told many times; a socket that is only just opening looks it up itself.
+        if (!_ended.TryAdd(epoch, Time.GetTimestamp()))
+        {
+            return;
+        }
+
+        foreach (var (session, _) in _sessions)
+        {
+            if (session.Caller.Epoch == epoch)
+            {
+                session.Close(CloseCode.CredentialsEnded);
+            }
+        }
+    }
+
+    private void Drain()
+    {
+        _draining = true;
+        foreach (var (session, _) in _sessions)
+        {
+            session.Close(CloseCode.GoingAway);
+        }
+    }
+}

@@ -1,0 +1,329 @@
+using SecureChat.Protocol;
+using SecureChat.Protocol.Proto;
+using SecureChat.Server.Connections;
+using SecureChat.Server.Storage;
+
+namespace SecureChat.Server.Messages;
+
+/// <summary>What one connected device gets, in order, in a window of envelopes it has not acknowledged.</summary>
+/// <remarks>
+/// Three states. Live: everything in the queue up to <c>_through</c> has been sent and new mail goes straight to the socket.
+/// Reading: <see cref="ReadAsync"/> follows the queue; mail that arrives meanwhile only sets <c>_more</c>, and reading ends after
+/// an empty page with <c>_more</c> unset. Blocked: no room; an acknowledgement or a drained socket starts reading again.
+/// The gate is taken under the queue's lock, so nothing under it calls the queue.
+/// </remarks>
+internal sealed class Delivery(MessageFrames relay, ClientSession session) : IMailListener
+{
+    private readonly Lock _gate = new();
+    private Attachment? _attachment;
+    private State _state = State.Reading;
+    private bool _more;
+    private bool _emptySent;
+    private long _through;
+    private UnackedWindow _window;
+
+    private enum State
+    {
+        Live,
+        Reading,
+        Blocked,
+        Closed,
+    }
+
+    private DeviceAddress Device => session.Caller.Address;
+
+    /// <summary>Listens, then sends what waits.</summary>
+    public async Task AttachAsync(CancellationToken ct)
+    {
+        _attachment = await relay.Mailbox.AttachAsync(Device, this, ct);
+        StartReading();
+    }
+
+    public void OnMail(long position, long previous, ReadOnlyMemory<byte> envelope)
+    {
+        var start = false;
+        lock (_gate)
+        {
+            if (_state == State.Live && position <= _through)
+            {
+                return;
+            }
+
+            if (_state == State.Live && previous <= _through && _window.HasRoom && !session.IsCongested)
+            {
+                Send(position, envelope.Span);
+                return;
+            }
+
+            _more = true;
+            if (_state == State.Live)
+            {
+                _state = State.Reading;
+                start = true;
+            }
+        }
+
+        if (start)
+        {
+            StartReading();
+        }
+    }
+
+    public void OnWaiting()
+    {
+        lock (_gate)
+        {
+            _more = true;
+            if (_state != State.Live)
+            {
+                return;
+            }
+
+            _state = State.Reading;
+        }
+
+        StartReading();
+    }
+
+    public void OnLive(ReadOnlyMemory<byte> envelope)
+    {
+        // Worth nothing later: whoever is behind does without.
+        if (!session.IsCongested)
+        {
+            Write(0, envelope.Span);
+        }
+    }
+
+    public void OnDisplaced() => session.Close(CloseCode.Displaced);
+
+    /// <summary>Deletes what the device has kept.</summary>
+    /// <param name="request">Answered when it is not 0.</param>
+    public async Task AckAsync(List<long> positions, ulong request)
+    {
+        var now = relay.Time.GetTimestamp();
+        lock (_gate)
+        {
+            foreach (var position in positions)
+            {
+                if (_window.Remove(position, out var sentAt))
+                {
+                    relay.Metrics.Acknowledged(relay.Time.GetElapsedTime(sentAt, now));
+                }
+            }
+        }
+
+        Resume();
+        try
+        {
+            await relay.Mailbox.AckAsync(Device, positions, CancellationToken.None);
+        }
+        catch (Exception e)
+        {
+            // The mail stays queued; the device gets it once more and acknowledges again.
+            relay.Log.AckFailed(e.GetType().Name);
+            session.Refuse(request, ProtocolError.Unavailable, TimeSpan.FromSeconds(5));
+            return;
+        }
+
+        if (request != 0)
+        {
+            ServerFrames.Accepted(session, request);
+        }
+    }
+
+    /// <summary>Room may be there again.</summary>
+    public void Resume()
+    {
+        lock (_gate)
+        {
+            if (_state != State.Blocked || !_window.HasRoom || session.IsCongested)
+            {
+                return;
+            }
+
+            _state = State.Reading;
+        }
+
+        StartReading();
+    }
+
+    /// <summary>Sends again what was not acknowledged in time.</summary>
+    public void Tick()
+    {
+        List<long>? late;
+        lock (_gate)
+        {
+            late = _state == State.Closed ? null : _window.TakeLate(relay.Time);
+        }
+
+        if (late is not null)
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(
+                static work => _ = work.Delivery.ResendAsync(work.Late), (Delivery: this, Late: late), preferLocal: false);
+        }
+
+        Resume();
+    }
+
+    public async ValueTask CloseAsync()
+    {
+        lock (_gate)
+        {
+            _state = State.Closed;
+        }
+
+        if (_attachment is { } attachment)
+        {
+            try
+            {
+                await relay.Mailbox.DetachAsync(attachment, CancellationToken.None);
+            }
+            catch (Exception e)
+            {
+                // Presence ends by itself.
+                relay.Log.SweepFailed(e.GetType().Name);
+            }
+        }
+    }
+
+    private void StartReading() =>
+        ThreadPool.UnsafeQueueUserWorkItem(static delivery => _ = delivery.ReadAsync(), this, preferLocal: true);
+
+    private async Task ReadAsync()
+    {
+        try
+        {
+            while (NextPage() is var (after, count))
+            {
+                var page = await relay.Queue.ReadAsync(Device, after, count, CancellationToken.None);
+                FlushBatch.Begin();
+                try
+                {
+                    if (SendPage(page))
+                    {
+                        return;
+                    }
+                }
+                finally
+                {
+                    FlushBatch.End();
+                }
+            }
+        }
+        catch (Exception e)
+        {
+            // The client comes back, on this node or another, and reads again.
+            relay.Log.ReadFailed(e.GetType().Name);
+            session.Close(CloseCode.InternalError);
+        }
+    }
+
+    private (long After, int Count)? NextPage()
+    {
+        lock (_gate)
+        {
+            if (_state == State.Closed)
+            {
+                return null;
+            }
+
+            if (!_window.HasRoom || session.IsCongested)
+            {
+                _state = State.Blocked;
+                return null;
+            }
+
+            _more = false;
+            return (_through, Math.Min(_window.Room, PageSize));
+        }
+    }
+
+    // True when reading has come to its end.
+    private bool SendPage(IReadOnlyList<StoredMail> page)
+    {
+        lock (_gate)
+        {
+            if (_state == State.Closed)
+            {
+                return true;
+            }
+
+            foreach (var mail in page)
+            {
+                if (!_window.HasRoom)
+                {
+                    _state = State.Blocked;
+                    return true;
+                }
+
+                Send(mail.Position, mail.Envelope.Span);
+            }
+
+            if (page.Count > 0 || _more)
+            {
+                return false;
+            }
+
+            if (!_emptySent)
+            {
+                _emptySent = true;
+                session.Write(QueueEmptyFrame, default);
+            }
+
+            _state = State.Live;
+            return true;
+        }
+    }
+
+    private async Task ResendAsync(List<long> late)
+    {
+        try
+        {
+            foreach (var position in late)
+            {
+                var found = await relay.Queue.ReadAsync(Device, position - 1, 1, CancellationToken.None);
+                lock (_gate)
+                {
+                    if (_state == State.Closed)
+                    {
+                        return;
+                    }
+
+                    if (found is not [var mail] || mail.Position != position)
+                    {
+                        // Expired, or acknowledged by another way.
+                        _window.Remove(position, out _);
+                    }
+                    else if (_window.Contains(position))
+                    {
+                        relay.Metrics.Redelivered();
+                        Write(position, mail.Envelope.Span);
+                    }
+                }
+            }
+        }
+        catch (Exception e)
+        {
+            relay.Log.ReadFailed(e.GetType().Name);
+        }
+    }
+
+    // The gate is held.
+    private void Send(long position, ReadOnlySpan<byte> envelope)
+    {
+        _through = position;
+        _window.Add(position, envelope.Length, relay.Time.GetTimestamp());
+        Write(position, envelope);
+    }
+
+    private void Write(long position, ReadOnlySpan<byte> envelope)
+    {
+        Span<byte> head = stackalloc byte[ServerFrames.MaxDeliverHead];
+        var length = ServerFrames.DeliverHead(head, position, envelope.Length);
+        session.Write(head[..length], envelope);
+    }
+
+    private const int PageSize = 64;
+    private static readonly byte[] QueueEmptyFrame = Google.Protobuf.MessageExtensions.ToByteArray(
+        new ServerFrame { QueueEmpty = new QueueEmpty() });
+}

@@ -1,0 +1,61 @@
+using SecureChat.Server.Storage;
+
+namespace SecureChat.Server.Messages;
+
+/// <summary>What holds nodes together: carries their notices, renews presence, and finds mail whose notice was lost.</summary>
+internal sealed class MailSweep(Mailbox mailbox, NodeNotices notices, IHotStore hot, TimeProvider time, ILogger<MailSweep> log)
+    : BackgroundService
+{
+    protected override async Task ExecuteAsync(CancellationToken ct)
+    {
+        try
+        {
+            await (hot.IsShared ? Task.WhenAll(notices.PublishAsync(ct), SweepAsync(ct)) : SweepAsync(ct));
+        }
+        catch (OperationCanceledException)
+        {
+            // The host stops.
+        }
+    }
+
+    private async Task SweepAsync(CancellationToken ct)
+    {
+        using var timer = new PeriodicTimer(Interval, time);
+        IAsyncDisposable? subscription = null;
+        try
+        {
+            do
+            {
+                try
+                {
+                    subscription ??= hot.IsShared ? await notices.SubscribeAsync(mailbox.OnNotice, ct) : null;
+                    await VisitAsync(ct);
+                }
+                catch (Exception e) when (e is not OperationCanceledException)
+                {
+                    log.SweepFailed(e.GetType().Name);
+                }
+            }
+            while (await timer.WaitForNextTickAsync(ct));
+        }
+        finally
+        {
+            if (subscription is not null)
+            {
+                await subscription.DisposeAsync();
+            }
+        }
+    }
+
+    private async Task VisitAsync(CancellationToken ct)
+    {
+        foreach (var attachment in mailbox.Attached)
+        {
+            await mailbox.RenewAsync(attachment, ct);
+            attachment.Listener.OnWaiting();
+        }
+    }
+
+    // Presence lives for three of these.
+    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(20);
+}

@@ -1,0 +1,32 @@
+using SecureChat.Protocol.Proto;
+using SecureChat.Server.Connections;
+using SecureChat.Server.Storage;
+
+namespace SecureChat.Server.Messages;
+
+/// <summary>The relay's frames on the socket: send and ack. Spec: docs/protocol/messages.md.</summary>
+internal sealed class MessageFrames(
+    Relay relay, Mailbox mailbox, IMessageQueue queue, MessageMetrics metrics, TimeProvider time, ILogger<MessageFrames> log)
+    : IFrameHandler
+{
+    public IReadOnlyList<int> Fields { get; } = [ClientFrame.SendFieldNumber, ClientFrame.AckFieldNumber];
+
+    public Relay Relay => relay;
+
+    public Mailbox Mailbox => mailbox;
+
+    public IMessageQueue Queue => queue;
+
+    public MessageMetrics Metrics => metrics;
+
+    public TimeProvider Time => time;
+
+    public ILogger Log => log;
+
+    public async Task<ISessionFrames> OpenAsync(ClientSession session, CancellationToken ct)
+    {
+        var delivery = new Delivery(this, session);
+        await delivery.AttachAsync(ct);
+        return new SessionMessages(this, session, delivery);
+    }
+}

@@ -1,0 +1,15 @@
+using SecureChat.Server.Connections;
+
+namespace SecureChat.Server.Messages;
+
+/// <summary>What the messages slice brings into the server.</summary>
+internal static class MessagesServices
+{
+    public static void AddMessages(this IHostApplicationBuilder builder)
+    {
+        builder.Services.AddSingleton<MessageMetrics>();
+        builder.Services.AddSingleton<Relay>();
+        builder.Services.AddSingleton<IFrameHandler, MessageFrames>();
+        builder.Services.AddHostedService<MailSweep>();
+    }
+}

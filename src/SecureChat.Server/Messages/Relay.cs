@@ -1,0 +1,220 @@
+using SecureChat.Protocol;
+using SecureChat.Protocol.Messages;
+using SecureChat.Server.Abuse;
+using SecureChat.Server.Accounts;
+using SecureChat.Server.Storage;
+
+namespace SecureChat.Server.Messages;
+
+/// <summary>Takes messages from senders: checks all of a message before any of it is stored. Spec: docs/protocol/messages.md#sending.</summary>
+internal sealed class Relay(
+    Mailbox mailbox, AccountDirectory directory, RateLimiter limiter, MessageMetrics metrics, TimeProvider time)
+{
+    /// <summary>Checks a message and begins to store it. Two calls made one after the other keep their order.</summary>
+    /// <param name="allowance">What the sender has in hand of its rate limit.</param>
+    public async ValueTask<Submission> SubmitAsync(Caller sender, Outgoing message, SendAllowance allowance, CancellationToken ct)
+    {
+        var life = message.ExpiresIn == 0 ? mailbox.Life : TimeSpan.FromSeconds(message.ExpiresIn);
+        if (life > mailbox.Life)
+        {
+            return new Submission(ProtocolError.Malformed);
+        }
+
+        var wait = await allowance.TakeAsync(limiter, sender, message.Recipients.Count, ct);
+        if (wait > TimeSpan.Zero)
+        {
+            return new Submission(ProtocolError.RateLimited) { RetryAfter = wait };
+        }
+
+        if (await CheckDevicesAsync(sender, message, ct) is { } refusal)
+        {
+            return refusal;
+        }
+
+        var started = time.GetTimestamp();
+        return message.Ephemeral
+            ? new Submission(PostLiveAsync(message, ct))
+            : new Submission(StoreAsync(message, time.GetUtcNow() + life, started, ct));
+    }
+
+    private static RecipientMismatch? Compare(
+        Outgoing.Recipient recipient, IReadOnlyList<DirectoryDevice> devices, int except)
+    {
+        List<int>? missing = null, extra = null, stale = null;
+        var matched = 0;
+        foreach (var item in recipient.Items)
+        {
+            if (Find(devices, item.Device, except) is not { } device)
+            {
+                (extra ??= []).Add(item.Device);
+                continue;
+            }
+
+            matched++;
+            if (device.RegistrationId != item.RegistrationId)
+            {
+                (stale ??= []).Add(item.Device);
+            }
+        }
+
+        if (matched != devices.Count - (Find(devices, except, 0) is null ? 0 : 1))
+        {
+            foreach (var device in devices)
+            {
+                if (device.Device != except && !recipient.Items.Any(item => item.Device == device.Device))
+                {
+                    (missing ??= []).Add(device.Device);
+                }
+            }
+        }
+
+        return missing is null && extra is null && stale is null
+            ? null
+            : new RecipientMismatch(recipient.Account, missing ?? [], extra ?? [], stale ?? []);
+    }
+
+    private static DirectoryDevice? Find(IReadOnlyList<DirectoryDevice> devices, int id, int except)
+    {
+        for (var i = 0; i < devices.Count; i++)
+        {
+            if (devices[i].Device == id && id != except)
+            {
+                return devices[i];
+            }
+        }
+
+        return null;
+    }
+
+    private async ValueTask<Submission?> CheckDevicesAsync(Caller sender, Outgoing message, CancellationToken ct)
+    {
+        List<RecipientMismatch>? mismatches = null;
+        foreach (var recipient in message.Recipients)
+        {
+            var devices = await directory.DevicesAsync(recipient.Account, ct);
+            if (devices.Count == 0)
+            {
+                return new Submission(ProtocolError.NotFound);
+            }
+
+            // A message to oneself goes to all devices but the one that sends.
+            if (Compare(recipient, devices, recipient.Account == sender.Account ? sender.Device : 0) is { } mismatch)
+            {
+                (mismatches ??= []).Add(mismatch);
+            }
+        }
+
+        if (mismatches is null)
+        {
+            return null;
+        }
+
+        var wrongSet = mismatches.Exists(mismatch => mismatch.Missing.Count + mismatch.Extra.Count > 0);
+        return new Submission(wrongSet ? ProtocolError.MismatchedDevices : ProtocolError.StaleDevices) { Mismatches = mismatches };
+    }
+
+    // Every append begins before the first is awaited, so that the caller may rely on the order.
+    private async Task<bool> StoreAsync(Outgoing message, DateTimeOffset deadline, long started, CancellationToken ct)
+    {
+        var stored = true;
+        if (message.Recipients is [var only])
+        {
+            stored = await mailbox.PostAsync(MailOf(only, message.Once, deadline), ct);
+        }
+        else
+        {
+            var results = new Task<bool>[message.Recipients.Count];
+            for (var i = 0; i < results.Length; i++)
+            {
+                results[i] = mailbox.PostAsync(MailOf(message.Recipients[i], message.Once, deadline), ct);
+            }
+
+            foreach (var result in await Task.WhenAll(results))
+            {
+                stored &= result;
+            }
+        }
+
+        if (stored)
+        {
+            metrics.Accepted(time.GetElapsedTime(started));
+        }
+
+        return stored;
+    }
+
+    private static Mail[] MailOf(Outgoing.Recipient recipient, UInt128 once, DateTimeOffset deadline)
+    {
+        var mail = new Mail[recipient.Items.Count];
+        for (var i = 0; i < mail.Length; i++)
+        {
+            var item = recipient.Items[i];
+            mail[i] = new Mail(new DeviceAddress(recipient.Account, item.Device), once, deadline, item.Envelope);
+        }
+
+        return mail;
+    }
+
+    private async Task<bool> PostLiveAsync(Outgoing message, CancellationToken ct)
+    {
+        foreach (var recipient in message.Recipients)
+        {
+            foreach (var item in recipient.Items)
+            {
+                await mailbox.PostLiveAsync(new DeviceAddress(recipient.Account, item.Device), item.Envelope, ct);
+            }
+        }
+
+        return true;
+    }
+}
+
+/// <summary>What became of a message: refused at once, or on its way to the store.</summary>
+internal readonly struct Submission
+{
+    public Submission(ProtocolError refusal) => (Refusal, Stored) = (refusal, Task.FromResult(false));
+
+    public Submission(Task<bool> stored) => Stored = stored;
+
+    public ProtocolError? Refusal { get; }
+
+    public TimeSpan RetryAfter { get; init; }
+
+    public IReadOnlyList<RecipientMismatch>? Mismatches { get; init; }
+
+    /// <summary>Completes when the message survives <c>kill -9</c>; false: a recipient's queue is full.</summary>
+    public Task<bool> Stored { get; }
+}
+
+/// <summary>Part of a sender's rate limit, taken in advance, so that not every message asks the hot store.</summary>
+/// <param name="block">How much to take beyond what is asked for.</param>
+internal sealed class SendAllowance(int block)
+{
+    private double _inHand;
+
+    /// <summary>Zero when granted, else how long to wait. Not for parallel use.</summary>
+    public async ValueTask<TimeSpan> TakeAsync(RateLimiter limiter, Caller sender, int amount, CancellationToken ct)
+    {
+        if (_inHand < amount)
+        {
+            // What is nearly used up still gives the exact amount.
+            var taken = amount + block;
+            var wait = await limiter.TakeAsync(RateLimits.SendMessages, sender.Account, taken, ct);
+            if (wait > TimeSpan.Zero && block > 0)
+            {
+                taken = amount;
+                wait = await limiter.TakeAsync(RateLimits.SendMessages, sender.Account, taken, ct);
+            }
+
+            if (wait > TimeSpan.Zero)
+            {
+                return wait;
+            }
+
+            _inHand += taken;
+        }
+
+        _inHand -= amount;
+        return TimeSpan.Zero;
+    }
+}
