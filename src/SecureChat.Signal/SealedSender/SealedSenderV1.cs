@@ -1,0 +1,113 @@
+using System.Security.Cryptography;
+using SecureChat.Signal.Keys;
+using SecureChat.Signal.Primitives;
+using SecureChat.Signal.Wire;
+
+namespace SecureChat.Signal.SealedSender;
+
+/// <summary>Version 1: two layers, the outer hiding the sender's key, the inner authenticated by it.</summary>
+internal static class SealedSenderV1
+{
+    public const byte Version = 0x11;
+
+    private const int MacSize = 10;
+    private const int KeySize = 32;
+
+    public static byte[] Seal(ReadOnlySpan<byte> content, PublicKey recipient, PrivateKey identity, RandomSource random)
+    {
+        using var ephemeral = PrivateKey.Generate(random);
+        var outer = OuterKeys(ephemeral.PublicKey, recipient, ephemeral.Agree(recipient));
+        var encryptedStatic = Encrypt(outer.Cipher, outer.Mac, identity.PublicKey.Serialized);
+        var inner = InnerKeys(outer.Chain, encryptedStatic, identity.Agree(recipient));
+        var encryptedMessage = Encrypt(inner.Cipher, inner.Mac, content);
+        return
+        [
+            Version,
+            .. new ProtoWriter()
+                .Bytes(1, ephemeral.PublicKey.Serialized)
+                .Bytes(2, encryptedStatic)
+                .Bytes(3, encryptedMessage)
+                .Written,
+        ];
+    }
+
+    public static SealedContent Open(ReadOnlySpan<byte> envelope, PrivateKey identity)
+    {
+        var reader = new ProtoReader(envelope);
+        PublicKey? ephemeral = null;
+        ReadOnlySpan<byte> encryptedStatic = [];
+        ReadOnlySpan<byte> encryptedMessage = [];
+        while (reader.Next())
+        {
+            switch (reader.Field)
+            {
+                case 1:
+                    ephemeral = PublicKey.ParseOrNull(reader.Bytes());
+                    break;
+                case 2:
+                    encryptedStatic = reader.Bytes();
+                    break;
+                case 3:
+                    encryptedMessage = reader.Bytes();
+                    break;
+            }
+        }
+
+        if (!reader.IsValid || ephemeral is null)
+        {
+            throw SealedEnvelope.Malformed();
+        }
+
+        var outer = OuterKeys(ephemeral, identity.PublicKey, identity.Agree(ephemeral));
+        var sender = Decrypt(outer.Cipher, outer.Mac, encryptedStatic);
+        if (!PublicKey.TryParse(sender, out var senderKey))
+        {
+            throw SealedEnvelope.Malformed();
+        }
+
+        var inner = InnerKeys(outer.Chain, encryptedStatic, identity.Agree(senderKey));
+        var content = SealedContent.Parse(Decrypt(inner.Cipher, inner.Mac, encryptedMessage));
+
+        // The certificate names the key that made the envelope, or somebody has put another's certificate into theirs.
+        return content.Sender.IdentityKey.Equals(senderKey) ? content : throw SealedEnvelope.Malformed();
+    }
+
+    private static (byte[] Chain, byte[] Cipher, byte[] Mac) OuterKeys(
+        PublicKey ephemeral, PublicKey recipient, byte[] agreed)
+    {
+        byte[] salt = [.. "UnidentifiedDelivery"u8, .. recipient.Serialized, .. ephemeral.Serialized];
+        var keys = Hkdf.Derive(salt, agreed, [], 3 * KeySize);
+        CryptographicOperations.ZeroMemory(agreed);
+        return (keys[..KeySize], keys[KeySize..(2 * KeySize)], keys[(2 * KeySize)..]);
+    }
+
+    private static (byte[] Cipher, byte[] Mac) InnerKeys(byte[] chain, ReadOnlySpan<byte> encryptedStatic, byte[] agreed)
+    {
+        byte[] salt = [.. chain, .. encryptedStatic];
+        var keys = Hkdf.Derive(salt, agreed, [], 3 * KeySize);
+        CryptographicOperations.ZeroMemory(agreed);
+
+        // The first 32 bytes are derived and not used.
+        return (keys[KeySize..(2 * KeySize)], keys[(2 * KeySize)..]);
+    }
+
+    private static byte[] Encrypt(byte[] cipherKey, byte[] macKey, ReadOnlySpan<byte> plaintext)
+    {
+        var ciphertext = AesCtr.Apply(cipherKey, plaintext);
+        return [.. ciphertext, .. HMACSHA256.HashData(macKey, ciphertext).AsSpan(0, MacSize)];
+    }
+
+    private static byte[] Decrypt(byte[] cipherKey, byte[] macKey, ReadOnlySpan<byte> ciphertext)
+    {
+        if (ciphertext.Length < MacSize)
+        {
+            throw SealedEnvelope.Malformed();
+        }
+
+        var body = ciphertext[..^MacSize];
+        var mac = HMACSHA256.HashData(macKey, body).AsSpan(0, MacSize);
+        return CryptographicOperations.FixedTimeEquals(mac, ciphertext[^MacSize..])
+            ? AesCtr.Apply(cipherKey, body)
+            : throw SealedEnvelope.Malformed();
+    }
+}
