@@ -13,7 +13,7 @@ internal static class ConnectionsEndpoints
     {
         app.MapPost("/v1/auth/ws-ticket", IssueTicket).WithTags("Connections").WithRetryAfter()
             .RequireAuthorization().RequireLimit(RateLimits.OwnAccount);
-        app.MapGet("/ws", Connect).AllowAnonymous().ExcludeFromDescription();
+        app.MapGet("/ws", Connect).AllowAnonymous().WithMetadata(RateLimits.OpenSocket).ExcludeFromDescription();
     }
 
     /// <summary><c>POST /v1/auth/ws-ticket</c>: a ticket that opens one socket as the calling device.</summary>

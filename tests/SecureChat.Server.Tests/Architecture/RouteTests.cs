@@ -1,0 +1,70 @@
+using Microsoft.AspNetCore.Authorization;
+using Microsoft.AspNetCore.Routing;
+using SecureChat.Server.Abuse;
+using SecureChat.Server.Tests.Support;
+
+namespace SecureChat.Server.Tests.Architecture;
+
+/// <summary>No door without a lock and a limit.</summary>
+public sealed class RouteTests
+{
+    /// <summary>What a stranger may call, each with its reason.</summary>
+    private static readonly Dictionary<string, string> OpenToStrangers = new()
+    {
+        ["GET /health/live"] = "asked by orchestrators",
+        ["GET /health/ready"] = "asked by orchestrators",
+        ["GET /version"] = "says nothing secret",
+        ["GET /openapi/{documentName}.json"] = "public documentation",
+        ["GET /.well-known/jwks.json"] = "public keys",
+        ["POST /v1/auth/otp"] = "the caller has no account yet",
+        ["POST /v1/auth/register"] = "the code or the invite is the credential",
+        ["POST /v1/auth/refresh"] = "the refresh token is the credential",
+        ["POST /v1/devices/link"] = "the link code is the credential",
+        ["POST /v1/keys/fetch"] = "a sealed sender must not name itself",
+        ["POST /v1/usernames/lookup"] = "a link is opened before sign-up",
+        ["POST /v1/usernames/link/lookup"] = "a link is opened before sign-up",
+        ["GET /ws"] = "the ticket or the header is checked by the handshake itself",
+        ["GET /ws/provisioning"] = "a new device has no credentials yet",
+    };
+
+    [Fact]
+    public async Task Every_route_asks_for_credentials_or_is_on_the_list_of_open_ones()
+    {
+        await using var node = await Node.StartAsync();
+
+        var open = RoutesOf(node)
+            .Where(route => route.Endpoint.Metadata.GetMetadata<IAuthorizeData>() is null
+                || route.Endpoint.Metadata.GetMetadata<IAllowAnonymous>() is not null)
+            .Select(route => route.Name)
+            .Where(name => !IsDocs(name))
+            .ToHashSet();
+
+        Assert.Contains("POST /v1/auth/otp", open);
+        Assert.Empty(open.Except(OpenToStrangers.Keys));
+    }
+
+    [Fact]
+    public async Task Every_route_has_a_named_limit()
+    {
+        await using var node = await Node.StartAsync();
+
+        var unlimited = RoutesOf(node)
+            .Where(route => route.Endpoint.Metadata.GetMetadata<RateLimit>() is null && !IsDocs(route.Name))
+            .Select(route => route.Name);
+
+        Assert.Empty(unlimited);
+    }
+
+    // The reference page and its files, in Development only.
+    private static bool IsDocs(string name) => name.StartsWith("GET /docs", StringComparison.Ordinal);
+
+    private static List<(string Name, RouteEndpoint Endpoint)> RoutesOf(Node node)
+    {
+        var routes = node.Get<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
+            .SelectMany(endpoint => (endpoint.Metadata.GetMetadata<HttpMethodMetadata>()?.HttpMethods ?? ["GET"])
+                .Select(method => ($"{method} /{endpoint.RoutePattern.RawText!.Trim('/')}", endpoint)))
+            .ToList();
+        Assert.NotEmpty(routes);
+        return routes;
+    }
+}
