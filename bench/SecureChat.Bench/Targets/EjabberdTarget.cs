@@ -34,7 +34,7 @@ internal sealed class EjabberdTarget : Target
                 $"This comparison is made with ejabberd {pinned}, found '{installed}': run `apt-get install ejabberd={pinned}`.");
         }
 
-        _port = ServerProcess.FreePort();
+        _port = ServerProcess.FreePorts(1)[0];
         _data = new TemporaryFolder();
         var configuration = _data.File("ejabberd.yml");
         File.WriteAllText(

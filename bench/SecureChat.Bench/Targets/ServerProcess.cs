@@ -47,11 +47,14 @@ internal sealed partial class ServerProcess : IDisposable
     /// <summary>Resident memory in bytes of the process and its descendants.</summary>
     public long ResidentBytes => Family(_process.Id).Sum(ResidentBytesOf);
 
-    public static int FreePort()
+    /// <summary>Ports of the loopback interface that nobody listens on, all different.</summary>
+    public static int[] FreePorts(int count)
     {
-        using var probe = new TcpListener(IPAddress.Loopback, 0);
-        probe.Start();
-        return ((IPEndPoint)probe.LocalEndpoint).Port;
+        var probes = Enumerable.Range(0, count).Select(_ => new TcpListener(IPAddress.Loopback, 0)).ToList();
+        probes.ForEach(probe => probe.Start());
+        var ports = probes.Select(probe => ((IPEndPoint)probe.LocalEndpoint).Port).ToArray();
+        probes.ForEach(probe => probe.Dispose());
+        return ports;
     }
 
     /// <summary>Waits until the server listens on the port.</summary>

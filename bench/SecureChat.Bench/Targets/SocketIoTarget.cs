@@ -38,7 +38,7 @@ internal sealed class SocketIoTarget : Target
             throw new BenchException("socket.io is not installed: run `npm ci` in bench/peers/socketio.");
         }
 
-        _port = ServerProcess.FreePort();
+        _port = ServerProcess.FreePorts(1)[0];
         var environment = new Dictionary<string, string> { ["NODE_ENV"] = "production" };
         _server = new(
             core, ["node", Path.Combine(_folder, "server.mjs"), _port.ToString(CultureInfo.InvariantCulture)], environment);
