@@ -10,6 +10,9 @@ internal sealed class Comparison(IReadOnlyList<string> targets, int rounds, Time
     private const int ManyPairs = 400;
     private const int FewPairs = 100;
 
+    // Enough once the first scenario has warmed the server up.
+    private static readonly TimeSpan ShortWarmUp = TimeSpan.FromSeconds(2);
+
     /// <summary>How long connections are left alone before memory is read: garbage collectors get their chance.</summary>
     public static TimeSpan Settle { get; } = TimeSpan.FromSeconds(6);
 
@@ -29,8 +32,8 @@ internal sealed class Comparison(IReadOnlyList<string> targets, int rounds, Time
                 target.Start(serverCore, ManyPairs, ct);
                 var scenarios = new Scenarios(target, ct);
                 Add(scenarios.Relay(ManyPairs, 1, warmUp, time), round);
-                Add(scenarios.Relay(FewPairs, 4, warmUp, time), round);
-                Add(scenarios.Open(FewPairs, OpenRate, TimeSpan.FromSeconds(1), time), round);
+                Add(scenarios.Relay(FewPairs, 4, ShortWarmUp, time), round);
+                Add(scenarios.Open(FewPairs, OpenRate, ShortWarmUp, time), round);
             }
         }
 

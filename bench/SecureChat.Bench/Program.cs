@@ -14,8 +14,8 @@ internal static class Program
 
     private static readonly Option<int> WarmUp = new("--warm-up")
     {
-        Description = "Seconds of load before measuring.",
-        DefaultValueFactory = _ => 3,
+        Description = "Seconds of load before measuring: just-in-time compilers need it.",
+        DefaultValueFactory = _ => 10,
     };
 
     private static readonly Option<int?> ServerCore = new("--server-core")
