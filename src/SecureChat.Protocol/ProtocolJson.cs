@@ -28,6 +28,22 @@ namespace SecureChat.Protocol;
 [JsonSerializable(typeof(RecipientMismatch[]))]
 [JsonSerializable(typeof(ReceivedMessages))]
 [JsonSerializable(typeof(AckMessages))]
+[JsonSerializable(typeof(DeviceList))]
+[JsonSerializable(typeof(RenameDevice))]
+[JsonSerializable(typeof(LinkCode))]
+[JsonSerializable(typeof(LinkDevice))]
+[JsonSerializable(typeof(ProvisioningMessage))]
+[JsonSerializable(typeof(ReserveUsername))]
+[JsonSerializable(typeof(UsernameHash))]
+[JsonSerializable(typeof(ConfirmUsername))]
+[JsonSerializable(typeof(PutUsernameLink))]
+[JsonSerializable(typeof(UsernameLink))]
+[JsonSerializable(typeof(EncryptedUsername))]
+[JsonSerializable(typeof(LookUpIdentifier))]
+[JsonSerializable(typeof(FoundAccount))]
+[JsonSerializable(typeof(Discoverable))]
+[JsonSerializable(typeof(SetRegistrationLock))]
+[JsonSerializable(typeof(AccountData))]
 public sealed partial class ProtocolJson : JsonSerializerContext
 {
     /// <summary>Makes <paramref name="options"/> as strict as the protocol: both sides call it on their own options.</summary>

@@ -12,7 +12,7 @@ namespace SecureChat.Server;
 /// <summary>Table of contents: the commands, the services of every slice, the routes of every slice.</summary>
 internal static class Program
 {
-    private static int Main(string[] args) => CommandLine.Run(args, HealthCommand.Create());
+    private static int Main(string[] args) => CommandLine.Run(args, HealthCommand.Create(), InviteCommand.Create());
 
     /// <summary>The services of every slice; tests start the same server.</summary>
     internal static void AddServices(IHostApplicationBuilder builder)

@@ -49,17 +49,19 @@ internal sealed class AccountStore(
 
     /// <summary>Gives an existing account a new primary device and identity key, and removes all other devices.</summary>
     /// <remarks>Spec: docs/protocol/accounts.md#registering-again. Null: the account is gone.</remarks>
+    /// <param name="keepLock">Whether the registration lock was opened with its token; a lock that merely lapsed is removed.</param>
     public async Task<Session?> TakeOverAsync(
-        Guid account, byte[] identityKey, VerifiedDevice device, CancellationToken ct)
+        Guid account, byte[] identityKey, VerifiedDevice device, bool keepLock, CancellationToken ct)
     {
         var ended = new List<EndedDevice>();
         var session = await db.InTransactionAsync(
             async transaction =>
             {
-                var now = time.GetUtcNow();
-                var today = Days.Since1970(now);
                 var updated = await transaction.ExecuteAsync($"""
-                    UPDATE accounts SET identity_key = {identityKey}, last_seen_day = {today}, lock_failures = 0, lock_retry_at = NULL
+                    UPDATE accounts SET identity_key = {identityKey}, last_seen_day = {Days.Since1970(time.GetUtcNow())},
+                        lock_salt = CASE WHEN {keepLock} = 1 THEN lock_salt ELSE NULL END,
+                        lock_hash = CASE WHEN {keepLock} = 1 THEN lock_hash ELSE NULL END,
+                        lock_failures = 0, lock_retry_at = NULL
                     WHERE account = {account}
                     """, ct);
                 if (updated is 0)
@@ -74,6 +76,23 @@ internal sealed class AccountStore(
         await AnnounceAsync(account, ended, ct);
         return session;
     }
+
+    /// <summary>Deletes an account: every row goes with it, and its queues.</summary>
+    public async Task DeleteAsync(Guid account, CancellationToken ct)
+    {
+        var ended = await db.InTransactionAsync(
+            async transaction =>
+            {
+                var devices = await EndDevicesAsync(transaction, account, 1, Limits.MaxDeviceId, ct);
+                await transaction.ExecuteAsync($"DELETE FROM accounts WHERE account = {account}", ct);
+                return devices;
+            },
+            ct);
+        await AnnounceAsync(account, ended, ct);
+    }
+
+    public Task SetDiscoverableAsync(Guid account, bool enabled, CancellationToken ct) =>
+        db.ExecuteAsync($"UPDATE accounts SET discoverable = {enabled} WHERE account = {account}", ct);
 
     /// <summary>Inserts a device with its keys and its first tokens.</summary>
     public async Task<Session> InsertDeviceAsync(

@@ -27,8 +27,20 @@ internal static class AccountsServices
         services.AddSingleton<AccountStore>();
         services.AddSingleton<OtpChallenges>();
         services.AddSingleton<IOtpProvider, ConsoleOtp>();
+        services.AddSingleton<IOtpProvider, SmtpOtp>();
+        services.AddSingleton<IOtpProvider, WebhookOtp>();
+
+        // The client's own log events hold URLs.
+        services.AddHttpClient(nameof(WebhookOtp)).RemoveAllLoggers();
         services.AddSingleton<OtpDelivery>().AddHostedService(provider => provider.GetRequiredService<OtpDelivery>());
         services.AddSingleton<Registration>();
+        services.AddSingleton<RegistrationLock>();
+        services.AddSingleton<DeviceStore>();
+        services.AddSingleton<ProvisioningAddresses>();
+        services.AddSingleton<UsernameStore>();
+        services.AddSingleton<AccountExport>();
+        services.AddHostedService<FirstInvite>();
+        AddSweeps(services);
 
         services.AddAuthentication(BearerScheme.SchemeName)
             .AddScheme<AuthenticationSchemeOptions, BearerScheme>(BearerScheme.SchemeName, null);
@@ -38,5 +50,16 @@ internal static class AccountsServices
     public static void MapAccounts(this IEndpointRouteBuilder app)
     {
         app.MapAuth();
+        app.MapDevices();
+        app.MapUsernames();
+        app.MapAccount();
+    }
+
+    private static void AddSweeps(IServiceCollection services)
+    {
+        services.AddSweep<Invites>("invites", TimeSpan.FromHours(1), (invites, ct) => invites.ReapAsync(ct));
+        services.AddSweep<RefreshTokens>("refresh_tokens", TimeSpan.FromHours(1), (tokens, ct) => tokens.ReapAsync(ct));
+        services.AddSweep<DeviceStore>("idle_devices", TimeSpan.FromHours(1), (devices, ct) => devices.ReapAsync(ct));
+        services.AddSweep<AccountNotices>("ended_credentials", TimeSpan.FromMinutes(10), (notices, ct) => notices.ReapAsync(ct));
     }
 }

@@ -61,7 +61,7 @@ internal sealed class OtpDelivery(
                     source => ((CancellationTokenSource)source!).Cancel(), deadline, SendTimeout, Timeout.InfiniteTimeSpan);
                 await ProviderFor(message.To.Kind)!.SendAsync(message, deadline.Token);
             }
-            catch (Exception e) when (!ct.IsCancellationRequested)
+            catch (Exception e) when (e is not OperationCanceledException || !ct.IsCancellationRequested)
             {
                 // Only the type: a mail server's message may quote the address.
                 log.OtpNotSent(e.GetType().Name);

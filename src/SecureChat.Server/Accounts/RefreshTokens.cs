@@ -100,6 +100,10 @@ internal sealed class RefreshTokens(
         await notices.PublishAsync(device.Account, ended, ct);
     }
 
+    /// <summary>Deletes what can no longer be presented.</summary>
+    public Task<int> ReapAsync(CancellationToken ct) =>
+        db.ExecuteAsync($"DELETE FROM refresh_tokens WHERE expires_at <= {time.GetUtcNow()}", ct);
+
     /// <summary>63 random bits: no two devices, nor two sign-ins of one device, share it.</summary>
     public static long NewEpoch()
     {

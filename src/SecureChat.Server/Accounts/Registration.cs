@@ -2,12 +2,15 @@ using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.Extensions.Options;
 using SecureChat.Protocol;
 using SecureChat.Protocol.Accounts;
+using SecureChat.Protocol.Proto;
+using SecureChat.Server.Storage;
 
 namespace SecureChat.Server.Accounts;
 
 /// <summary>The rules of signing up. Spec: docs/protocol/accounts.md#registration.</summary>
 internal sealed class Registration(
-    AccountStore accounts, OtpChallenges challenges, IOptions<AccountsOptions> options, IHostEnvironment environment,
+    AccountStore accounts, OtpChallenges challenges, RegistrationLock registrationLock,
+    AccountDirectory directory, Mailbox mailbox, IOptions<AccountsOptions> options, IHostEnvironment environment,
     ILogger<Registration> log)
 {
     /// <summary>Who may make a new account, where the setting leaves it to the environment.</summary>
@@ -66,14 +69,41 @@ internal sealed class Registration(
                 : Problem.From(ProtocolError.WrongCode);
         }
 
+        // A failed try leaves the challenge as it is: whoever mistypes a PIN needs no new code.
+        var locked = registrationLock.IsEnforced(existing);
+        if (locked && await TryLockAsync(existing, request.RegistrationLock, ct) is { } refused)
+        {
+            return refused;
+        }
+
         if (!await challenges.UseAsync(proof, ct)
-            || await accounts.TakeOverAsync(existing.Account, request.IdentityKey, device, ct) is not { } session)
+            || await accounts.TakeOverAsync(existing.Account, request.IdentityKey, device, keepLock: locked, ct) is not { } session)
         {
             return Problem.From(ProtocolError.WrongCode);
         }
 
         log.AccountTakenOver();
         return TypedResults.Ok(session);
+    }
+
+    // Null: the token is right. Otherwise the account's devices are told that somebody holds its identifier.
+    private async Task<ProblemHttpResult?> TryLockAsync(AccountRow account, byte[]? token, CancellationToken ct)
+    {
+        if (token is { Length: not Limits.RegistrationLockBytes })
+        {
+            return Problem.From(ProtocolError.Malformed);
+        }
+
+        var wait = token is null ? TimeSpan.Zero : await registrationLock.TryAsync(account, token, ct);
+        if (token is not null && wait == TimeSpan.Zero)
+        {
+            return null;
+        }
+
+        var devices = await directory.DevicesAsync(account.Account, ct);
+        await mailbox.PostEventAsync(
+            account.Account, [.. devices.Select(device => device.Device)], new Event { RegistrationLockFailed = new() }, ct);
+        return Problem.From(ProtocolError.RegistrationLocked, wait > TimeSpan.Zero ? wait : null);
     }
 
     private async Task<Results<Ok<Session>, ProblemHttpResult>> CreateAsync(

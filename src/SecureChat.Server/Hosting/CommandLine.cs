@@ -55,7 +55,8 @@ internal static class CommandLine
         }
     }
 
-    private static IReadOnlyList<string> SettingsOf(IReadOnlyList<string> tokens)
+    /// <summary>The settings among a command line's tokens.</summary>
+    public static IReadOnlyList<string> SettingsOf(IReadOnlyList<string> tokens)
     {
         for (var i = 0; i < tokens.Count; i++)
         {

@@ -39,13 +39,16 @@ internal sealed partial class AccountNotices(
         }
     }
 
+    /// <summary>Deletes what every node has read long ago.</summary>
+    public Task<int> ReapAsync(CancellationToken ct) =>
+        db.ExecuteAsync($"DELETE FROM ended_epochs WHERE ended_at <= {time.GetUtcNow() - (PollWindow * 4)}", ct);
+
     protected override async Task ExecuteAsync(CancellationToken ct)
     {
         IAsyncDisposable? subscription = null;
         try
         {
-            using var timer = new PeriodicTimer(PollInterval, time);
-            do
+            while (true)
             {
                 try
                 {
@@ -56,8 +59,9 @@ internal sealed partial class AccountNotices(
                 {
                     log.PollFailed(e.GetType().Name);
                 }
+
+                await Task.Delay(PollInterval, time, ct);
             }
-            while (await timer.WaitForNextTickAsync(ct));
         }
         catch (OperationCanceledException)
         {

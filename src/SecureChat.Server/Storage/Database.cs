@@ -67,6 +67,20 @@ internal sealed class Database : IAsyncDisposable
     public Task<int> ExecuteAsync(Sql sql, CancellationToken ct) =>
         OnConnectionAsync(sql, connection => WriteAsync(connection, null, sql, ct), ct);
 
+    /// <summary>The tables that have a column of that name, in order.</summary>
+    public Task<List<string>> TablesWithAsync(string column, CancellationToken ct) => QueryAsync<string>(
+        IsPostgres
+            ? (Sql)$"""
+                SELECT table_name FROM information_schema.columns
+                WHERE table_schema = current_schema() AND column_name = {column} ORDER BY table_name
+                """
+            : $"""
+                SELECT name FROM sqlite_master
+                WHERE type = 'table' AND EXISTS (SELECT 1 FROM pragma_table_info(sqlite_master.name) WHERE name = {column} )
+                ORDER BY name
+                """,
+        ct);
+
     /// <summary>Runs <paramref name="work"/> in one transaction: all of it is kept or, on an exception, none.</summary>
     public async Task<T> InTransactionAsync<T>(Func<Transaction, Task<T>> work, CancellationToken ct)
     {

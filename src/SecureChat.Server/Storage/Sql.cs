@@ -33,6 +33,19 @@ internal sealed class Sql(int literalLength, int formattedCount)
         }
     }
 
+    /// <summary>The name of a table as the schema gave it, to be spliced into a statement.</summary>
+    public static Sql Name(string name)
+    {
+        if (name.Length is 0 || !name.All(letter => char.IsAsciiLetterLower(letter) || char.IsAsciiDigit(letter) || letter is '_'))
+        {
+            throw new ArgumentException("Not a plain name.", nameof(name));
+        }
+
+        var sql = new Sql(name.Length, 0);
+        sql.AppendLiteral(name);
+        return sql;
+    }
+
     public void AppendLiteral(string value) => _text.Append(value);
 
     public void AppendFormatted(Sql fragment)
@@ -41,7 +54,7 @@ internal sealed class Sql(int literalLength, int formattedCount)
         var text = fragment._text.ToString();
         for (var i = fragment._values.Count - 1; i >= 0; i--)
         {
-            text = text.Replace(Name(i) + " ", Name(i + _values.Count) + " ", StringComparison.Ordinal);
+            text = text.Replace(Parameter(i) + " ", Parameter(i + _values.Count) + " ", StringComparison.Ordinal);
         }
 
         _text.Append(text);
@@ -66,13 +79,13 @@ internal sealed class Sql(int literalLength, int formattedCount)
 
     public void AppendFormatted(byte[]? value) => Add(value, DbType.Binary);
 
-    private static string Name(int index) => $"@p{index.ToString(CultureInfo.InvariantCulture)}";
+    private static string Parameter(int index) => $"@p{index.ToString(CultureInfo.InvariantCulture)}";
 
     // The type is named because a null has none, and PostgreSQL asks for one.
     private void Add(object? value, DbType type)
     {
         // The space ends the name, so that splicing can tell @p1 from @p10.
-        _text.Append(Name(_values.Count)).Append(' ');
+        _text.Append(Parameter(_values.Count)).Append(' ');
         _values.Add((value, type));
     }
 }

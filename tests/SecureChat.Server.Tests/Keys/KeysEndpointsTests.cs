@@ -4,6 +4,8 @@ using System.Security.Cryptography;
 using SecureChat.Protocol.Accounts;
 using SecureChat.Protocol.Keys;
 using SecureChat.Server.Tests.Support;
+using SecureChat.Signal;
+using SecureChat.Signal.Keys;
 
 namespace SecureChat.Server.Tests.Keys;
 
@@ -170,7 +172,7 @@ public sealed class KeysEndpointsTests
 
     private static DeviceKeys Only(KeyBundles bundles) => Assert.Single(bundles.Devices);
 
-    private static byte[] X25519() => [0x05, .. RandomNumberGenerator.GetBytes(32)];
+    private static byte[] X25519() => PrivateKey.Generate(RandomSource.System).PublicKey.Serialize();
 
     private static async Task<KeyBundles> FetchAsync(HttpClient http, Guid account) =>
         await (await http.PostAsync("/v1/keys/fetch", new FetchKeys(account))).ReadAsync<KeyBundles>();
@@ -189,9 +191,9 @@ public sealed class KeysEndpointsTests
 
     private PublishKeys Keys(int oneTime, int kyber) => new(
         _bob.Sign(X25519()),
-        _bob.Sign([0x08, .. RandomNumberGenerator.GetBytes(1568)]),
+        _bob.Sign(Person.KyberKey()),
         [.. Enumerable.Range(1, oneTime).Select(id => new OneTimeKey(id, X25519()))],
-        [.. Enumerable.Range(1, kyber).Select(id => _bob.Sign([0x08, .. RandomNumberGenerator.GetBytes(1568)]) with { KeyId = id })]);
+        [.. Enumerable.Range(1, kyber).Select(id => _bob.Sign(Person.KyberKey()) with { KeyId = id })]);
 
     private byte[] Digest(SignedKey signed, SignedKey lastResort)
     {

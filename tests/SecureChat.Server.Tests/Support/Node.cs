@@ -6,7 +6,6 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.TestHost;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Time.Testing;
 using SecureChat.Protocol;
@@ -43,7 +42,8 @@ internal sealed class Node : IAsyncDisposable
     /// <param name="clock">Null: the real one.</param>
     public static async Task<Node> StartAsync(FakeTimeProvider? clock, params (string Name, string Value)[] settings)
     {
-        var builder = WebApplication.CreateBuilder(new WebApplicationOptions { EnvironmentName = "Development" });
+        var environment = settings.LastOrDefault(setting => setting.Name is "Environment").Value ?? "Development";
+        var builder = WebApplication.CreateBuilder(new WebApplicationOptions { EnvironmentName = environment });
         var ownFolder = settings.Any(setting => setting.Name is "Storage:DataFolder")
             ? null
             : Directory.CreateTempSubdirectory("securechat-test-").FullName;
@@ -54,11 +54,6 @@ internal sealed class Node : IAsyncDisposable
         }
 
         builder.Configuration.AddInMemoryCollection(values);
-        if (values.TryGetValue("Environment", out var environment))
-        {
-            builder.Environment.EnvironmentName = environment!;
-        }
-
         builder.Logging.ClearProviders().SetMinimumLevel(LogLevel.Error).AddConsole();
         builder.WebHost.UseTestServer();
         if (clock is not null)
@@ -68,7 +63,8 @@ internal sealed class Node : IAsyncDisposable
 
         Program.AddServices(builder);
         var outbox = new Outbox();
-        builder.Services.RemoveAll<IOtpProvider>().AddSingleton<IOtpProvider>(outbox);
+        builder.Services.Remove(builder.Services.Single(service => service.ImplementationType == typeof(ConsoleOtp)));
+        builder.Services.AddSingleton<IOtpProvider>(outbox);
         var app = builder.Build();
         Program.MapEndpoints(app);
         await app.StartAsync(TestContext.Current.CancellationToken);

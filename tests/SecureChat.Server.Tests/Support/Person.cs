@@ -1,25 +1,34 @@
 using System.Security.Cryptography;
 using SecureChat.Protocol.Accounts;
+using SecureChat.Signal;
+using SecureChat.Signal.Keys;
 
 namespace SecureChat.Server.Tests.Support;
 
 /// <summary>Somebody with an identity key, who can sign up and add devices.</summary>
 internal sealed class Person
 {
-    private readonly IdentityKeyPair _identity = new();
+    private readonly PrivateKey _identity = PrivateKey.Generate(RandomSource.System);
 
-    public byte[] IdentityKey => _identity.PublicKey;
+    public byte[] IdentityKey => _identity.PublicKey.Serialize();
 
     /// <summary>A device with keys that this person signed.</summary>
     public NewDevice NewDevice(byte[]? name = null) => new(
         RandomNumberGenerator.GetInt32(1, 16384),
-        Sign(new IdentityKeyPair().PublicKey),
-        Sign([0x08, .. RandomNumberGenerator.GetBytes(1568)]),
+        Sign(PrivateKey.Generate(RandomSource.System).PublicKey.Serialize()),
+        Sign(KyberKey()),
         name,
         ["calls"]);
 
+    /// <summary>A Kyber1024 public key in serialised form; nobody keeps the secret.</summary>
+    public static byte[] KyberKey()
+    {
+        using var pair = KyberKeyPair.Generate(RandomSource.System);
+        return pair.PublicKey.Serialize();
+    }
+
     public SignedKey Sign(byte[] key) =>
-        new(RandomNumberGenerator.GetInt32(int.MaxValue), key, _identity.Sign(key));
+        new(RandomNumberGenerator.GetInt32(int.MaxValue), key, _identity.Sign(key, RandomSource.System));
 
     /// <summary>Signs up with an address, from the request for a code to the session.</summary>
     public async Task<Session> SignUpAsync(Node node, string email, byte[]? registrationLock = null) =>

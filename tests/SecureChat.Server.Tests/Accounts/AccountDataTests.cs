@@ -1,0 +1,118 @@
+using System.Security.Cryptography;
+using System.Text;
+using SecureChat.Protocol.Accounts;
+using SecureChat.Server.Storage;
+using SecureChat.Server.Tests.Support;
+
+namespace SecureChat.Server.Tests.Accounts;
+
+public sealed class AccountDataTests
+{
+    [Fact]
+    public async Task After_deletion_nothing_in_the_schema_names_the_account()
+    {
+        await using var node = await Node.StartAsync();
+        using var ada = await Member.SignUpAsync(node, "ada@example.org");
+        using var tablet = await ada.LinkAsync(node);
+        var hash = RandomNumberGenerator.GetBytes(32);
+        await ada.Http.PostAsync("/v1/account/username/reserve", new ReserveUsername([hash]));
+        await ada.Http.SendAsync(HttpMethod.Put, "/v1/account/username", new ConfirmUsername(hash, [7, 7]));
+        Assert.NotEmpty(await TablesNamingAsync(node, ada.Account));
+
+        Assert.Equal("403 forbidden", await DeleteAsync(tablet));
+        Assert.Equal("204", await DeleteAsync(ada));
+
+        Assert.Empty(await TablesNamingAsync(node, ada.Account));
+        Assert.False(await ada.IsSignedInAsync());
+        Assert.False(await tablet.IsSignedInAsync());
+        Assert.Equal(
+            "401 unauthorized",
+            await (await node.Http.PostAsync("/v1/auth/refresh", new Refresh(ada.Session.RefreshToken))).OutcomeAsync());
+        node.Clock.Advance(TimeSpan.FromMinutes(5));
+        Assert.NotEqual(ada.Account, (await ada.Person.SignUpAsync(node, "ada@example.org")).Account);
+    }
+
+    [Fact]
+    public async Task The_export_holds_every_column_of_every_table_that_names_the_account()
+    {
+        await using var node = await Node.StartAsync();
+        using var ada = await Member.SignUpAsync(node, "ada@example.org");
+        using var bob = await Member.SignUpAsync(node, "bob@example.org");
+        var database = node.Get<Database>();
+
+        var answer = await ada.Http.GetAsync(new Uri("/v1/account/data", UriKind.Relative), TestContext.Current.CancellationToken);
+        var data = await answer.ReadAsync<AccountData>();
+
+        foreach (var table in await TablesNamingAsync(node, ada.Account))
+        {
+            var columns = await database.QueryAsync<string>(
+                $"SELECT name FROM pragma_table_info( {table} )", TestContext.Current.CancellationToken);
+            Assert.Equal(columns.Order(StringComparer.Ordinal), data.Tables[table][0].Keys);
+        }
+
+        Assert.Equal(ada.Person.IdentityKey, data.Tables["accounts"][0]["identity_key"].GetBytesFromBase64());
+        Assert.DoesNotContain(
+            Convert.ToBase64String(bob.Account.ToByteArray(bigEndian: true)), await answer.TextAsync(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_directory_holds_neither_address_nor_token_in_clear()
+    {
+        await using var node = await Node.StartAsync();
+        using var ada = await Member.SignUpAsync(node, "ada@example.org");
+        var (challenge, code) = await Person.RequestCodeAsync(node, "bob@example.org");
+        await using var connection = await node.Get<Database>().OpenAsync(TestContext.Current.CancellationToken);
+        var folder = Path.GetDirectoryName(connection.DataSource)!;
+
+        var everything = Directory.GetFiles(folder).Select(File.ReadAllBytes).ToList();
+
+        Assert.Contains(everything, file => Holds(file, ada.Account.ToByteArray(bigEndian: true)));
+        foreach (var secret in (string[])["ada@example.org", "bob@example.org", ada.Session.RefreshToken, ada.Session.AccessToken, challenge])
+        {
+            Assert.DoesNotContain(everything, file => Holds(file, Encoding.UTF8.GetBytes(secret)));
+        }
+
+        Assert.Equal(6, code.Length);
+    }
+
+    /// <summary>The tables in which any cell of any row holds the id, as bytes or as text.</summary>
+    private static async Task<List<string>> TablesNamingAsync(Node node, Guid account)
+    {
+        var database = node.Get<Database>();
+        var found = new List<string>();
+        var tables = await database.QueryAsync<string>(
+            $"SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name",
+            TestContext.Current.CancellationToken);
+        foreach (var table in tables)
+        {
+            await using var connection = await database.OpenAsync(TestContext.Current.CancellationToken);
+            await using var command = connection.CreateCommand();
+            command.CommandText = $"SELECT * FROM \"{table}\"";
+            await using var reader = await command.ExecuteReaderAsync(TestContext.Current.CancellationToken);
+            while (await reader.ReadAsync(TestContext.Current.CancellationToken))
+            {
+                var cells = new object[reader.FieldCount];
+                reader.GetValues(cells);
+                if (cells.Any(cell => Names(cell, account)) && !found.Contains(table))
+                {
+                    found.Add(table);
+                }
+            }
+        }
+
+        return found;
+    }
+
+    private static bool Names(object cell, Guid account) => cell switch
+    {
+        byte[] bytes => Holds(bytes, account.ToByteArray(bigEndian: true)) || Holds(bytes, account.ToByteArray()),
+        string text => text.Contains(account.ToString(), StringComparison.OrdinalIgnoreCase)
+            || text.Contains(account.ToString("N"), StringComparison.OrdinalIgnoreCase),
+        _ => false,
+    };
+
+    private static bool Holds(byte[] bytes, byte[] part) => bytes.AsSpan().IndexOf(part) >= 0;
+
+    private static async Task<string> DeleteAsync(Member member) => await (await member.Http.DeleteAsync(
+        new Uri("/v1/account", UriKind.Relative), TestContext.Current.CancellationToken)).OutcomeAsync();
+}

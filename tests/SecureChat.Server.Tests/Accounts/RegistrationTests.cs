@@ -1,0 +1,163 @@
+using System.Security.Cryptography;
+using SecureChat.Protocol.Accounts;
+using SecureChat.Server.Accounts;
+using SecureChat.Server.Storage;
+using SecureChat.Server.Tests.Support;
+
+namespace SecureChat.Server.Tests.Accounts;
+
+public sealed class RegistrationTests
+{
+    [Fact]
+    public async Task Registering_again_keeps_the_account_and_removes_everything_of_its_devices()
+    {
+        await using var node = await Node.StartAsync();
+        using var ada = await Member.SignUpAsync(node, "ada@example.org");
+        using var tablet = await ada.LinkAsync(node);
+        node.Clock.Advance(TimeSpan.FromMinutes(5));
+        var newPhone = new Person();
+
+        var session = await newPhone.SignUpAsync(node, "ada@example.org");
+
+        Assert.Equal(ada.Account, session.Account);
+        Assert.False(await ada.IsSignedInAsync());
+        Assert.False(await tablet.IsSignedInAsync());
+        foreach (var old in (Member[])[ada, tablet])
+        {
+            var refreshed = await node.Http.PostAsync("/v1/auth/refresh", new Refresh(old.Session.RefreshToken));
+            Assert.Equal("401 unauthorized", await refreshed.OutcomeAsync());
+            Assert.Empty(await node.Get<IMessageQueue>().ReadAsync(
+                new(old.Account, old.Session.Device), 0, 10, TestContext.Current.CancellationToken));
+        }
+
+        var account = await node.Get<AccountStore>().FindAsync(session.Account, TestContext.Current.CancellationToken);
+        Assert.Equal(newPhone.IdentityKey, account!.IdentityKey);
+        using var now = node.As(session.AccessToken);
+        Assert.Single((await DeviceTests.ListAsync(new Member(newPhone, session, now))).Devices);
+    }
+
+    [Fact]
+    public async Task Keys_with_a_flipped_bit_are_refused_and_leave_no_account_behind()
+    {
+        await using var node = await Node.StartAsync();
+        var ada = new Person();
+        var good = ada.NewDevice();
+
+        foreach (var bad in (NewDevice[])
+            [
+                good with { SignedPreKey = Flipped(good.SignedPreKey) },
+                good with { LastResortKey = Flipped(good.LastResortKey) },
+                good with { SignedPreKey = good.SignedPreKey with { Key = new Person().IdentityKey } },
+                good with { SignedPreKey = new Person().Sign(good.SignedPreKey.Key) },
+            ])
+        {
+            var (challenge, code) = await Person.RequestCodeAsync(node, "ada@example.org");
+            var answer = await node.Http.PostAsync("/v1/auth/register", new Register(ada.IdentityKey, bad, challenge, code));
+            Assert.Equal("422 bad_signature", await answer.OutcomeAsync());
+            node.Clock.Advance(TimeSpan.FromHours(1));
+        }
+
+        var accounts = await node.Get<Database>().QueryAsync<long>(
+            $"SELECT COUNT(*) FROM accounts", TestContext.Current.CancellationToken);
+        Assert.Equal([0], accounts);
+    }
+
+    [Fact]
+    public async Task Fields_out_of_range_are_refused()
+    {
+        await using var node = await Node.StartAsync();
+        var ada = new Person();
+        var good = ada.NewDevice();
+
+        foreach (var (identity, bad) in ((byte[], NewDevice)[])
+            [
+                (ada.IdentityKey, good with { RegistrationId = 0 }),
+                (ada.IdentityKey, good with { RegistrationId = 16384 }),
+                (ada.IdentityKey, good with { Name = new byte[226] }),
+                (ada.IdentityKey, good with { Capabilities = ["not ok"] }),
+                (ada.IdentityKey, good with { SignedPreKey = good.SignedPreKey with { KeyId = -1 } }),
+                (ada.IdentityKey, good with { SignedPreKey = good.SignedPreKey with { Key = [] } }),
+                (ada.IdentityKey, good with { LastResortKey = good.LastResortKey with { Signature = new byte[63] } }),
+                (ada.IdentityKey[1..], good),
+                ([], good),
+            ])
+        {
+            var (challenge, code) = await Person.RequestCodeAsync(node, "ada@example.org");
+            var answer = await node.Http.PostAsync("/v1/auth/register", new Register(identity, bad, challenge, code));
+            Assert.Equal("400 malformed", await answer.OutcomeAsync());
+            node.Clock.Advance(TimeSpan.FromHours(1));
+        }
+    }
+
+    [Fact]
+    public async Task An_invite_makes_as_many_accounts_as_it_has_uses()
+    {
+        await using var node = await Node.StartAsync(("Accounts:Registration", "Invite"));
+        var invite = await node.Get<Invites>().CreateAsync(uses: 3, TimeSpan.FromDays(1), TestContext.Current.CancellationToken);
+
+        var outcomes = await Task.WhenAll(Enumerable.Range(0, 20).Select(async _ => await InvitedAsync(node, invite)));
+
+        Assert.Equal(3, outcomes.Count(outcome => outcome is "200"));
+        Assert.Equal(17, outcomes.Count(outcome => outcome is "403 wrong_code"));
+    }
+
+    [Fact]
+    public async Task An_invite_ends_by_time_and_by_revocation()
+    {
+        await using var node = await Node.StartAsync(("Accounts:Registration", "Invite"));
+        var invites = node.Get<Invites>();
+        var revoked = await invites.CreateAsync(5, TimeSpan.FromDays(1), TestContext.Current.CancellationToken);
+        Assert.Equal("200", await InvitedAsync(node, revoked.ToLowerInvariant().Replace("-", " ", StringComparison.Ordinal)));
+        var listed = Assert.Single(await invites.ListAsync(TestContext.Current.CancellationToken));
+        Assert.Equal((5, 1), (listed.Uses, listed.Used));
+
+        await invites.RevokeAsync(listed.Name, TestContext.Current.CancellationToken);
+        var expired = await invites.CreateAsync(5, TimeSpan.FromDays(1), TestContext.Current.CancellationToken);
+        node.Clock.Advance(TimeSpan.FromHours(25));
+
+        Assert.Equal("403 wrong_code", await InvitedAsync(node, revoked));
+        Assert.Equal("403 wrong_code", await InvitedAsync(node, expired));
+    }
+
+    [Fact]
+    public async Task Where_invites_are_asked_for_a_known_identifier_needs_none()
+    {
+        await using var node = await Node.StartAsync(("Accounts:Registration", "Invite"));
+        var ada = new Person();
+        Assert.Equal("403 invite_required", await (await ada.TrySignUpAsync(node, "ada@example.org")).OutcomeAsync());
+        node.Clock.Advance(TimeSpan.FromMinutes(5));
+        var invite = await node.Get<Invites>().CreateAsync(1, TimeSpan.FromDays(1), TestContext.Current.CancellationToken);
+        var (challenge, code) = await Person.RequestCodeAsync(node, "ada@example.org");
+        var first = await (await node.Http.PostAsync(
+            "/v1/auth/register", new Register(ada.IdentityKey, ada.NewDevice(), challenge, code, invite))).ReadAsync<Session>();
+        node.Clock.Advance(TimeSpan.FromMinutes(5));
+
+        var second = await ada.SignUpAsync(node, "ada@example.org");
+
+        Assert.Equal(first.Account, second.Account);
+    }
+
+    [Fact]
+    public async Task A_closed_server_takes_nobody_new()
+    {
+        await using var node = await Node.StartAsync(("Accounts:Registration", "Closed"));
+        var invite = await node.Get<Invites>().CreateAsync(1, TimeSpan.FromDays(1), TestContext.Current.CancellationToken);
+
+        Assert.Equal("403 registration_closed", await InvitedAsync(node, invite));
+        Assert.Equal("403 registration_closed", await (await new Person().TrySignUpAsync(node, "ada@example.org")).OutcomeAsync());
+    }
+
+    private static async Task<string> InvitedAsync(Node node, string invite)
+    {
+        var person = new Person();
+        return await (await node.Http.PostAsync(
+            "/v1/auth/register", new Register(person.IdentityKey, person.NewDevice(), Invite: invite))).OutcomeAsync();
+    }
+
+    private static SignedKey Flipped(SignedKey key)
+    {
+        var signature = key.Signature.ToArray();
+        signature[RandomNumberGenerator.GetInt32(64)] ^= (byte)(1 << RandomNumberGenerator.GetInt32(8));
+        return key with { Signature = signature };
+    }
+}
