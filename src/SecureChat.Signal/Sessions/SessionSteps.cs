@@ -1,0 +1,157 @@
+using System.Runtime.ExceptionServices;
+using SecureChat.Signal.Addresses;
+using SecureChat.Signal.Handshake;
+using SecureChat.Signal.Keys;
+using SecureChat.Signal.Ratchet;
+
+namespace SecureChat.Signal.Sessions;
+
+/// <summary>The steps of sessions without waiting for anything: record in, record out. A refusal leaves the record as it was.</summary>
+internal static class SessionSteps
+{
+    /// <summary>Encrypts in the current session.</summary>
+    /// <exception cref="SignalException"><see cref="SignalError.NoSession"/>.</exception>
+    public static (SessionRecord Next, SessionMessage Message) Encrypt(
+        SessionRecord record, ReadOnlySpan<byte> plaintext, ReadOnlySpan<byte> addresses, RandomSource random)
+    {
+        var (state, message) = record.Current!.Encrypt(plaintext, addresses, random);
+        return (record.WithCurrent(state), message);
+    }
+
+    /// <summary>
+    /// Decrypts in the session that the message belongs to: the current one, or one from the archive, which then becomes
+    /// the current one, so that both sides end up sending in the same.
+    /// </summary>
+    public static (SessionRecord Next, byte[] Plaintext) Decrypt(
+        SessionRecord record, SignalMessage message, Ends ends, RandomSource random)
+    {
+        ExceptionDispatchInfo? first = null;
+        if (record.Current is { } current)
+        {
+            try
+            {
+                var (next, plaintext) = current.Decrypt(message, ends.Addresses, ends.MaxJump(current.RemoteIdentity), random);
+                return (record.WithCurrent(next), plaintext);
+            }
+            catch (SignalException e) when (e.Error != SignalError.DuplicateMessage)
+            {
+                first = ExceptionDispatchInfo.Capture(e);
+            }
+        }
+
+        for (var i = 0; i < record.ArchivedCount; i++)
+        {
+            var session = record.Archived(i);
+            try
+            {
+                var (next, plaintext) = session.Decrypt(message, ends.Addresses, ends.MaxJump(session.RemoteIdentity), random);
+                return (record.Promote(i, next), plaintext);
+            }
+            catch (SignalException e)
+            {
+                session.Dispose();
+                if (e.Error == SignalError.DuplicateMessage)
+                {
+                    throw;
+                }
+
+                first ??= ExceptionDispatchInfo.Capture(e);
+            }
+        }
+
+        first?.Throw();
+        throw new SignalException(SignalError.NoSession, "There is no session with the sender.");
+    }
+
+    /// <summary>Decrypts a message that opens a session which is there already; null when it opens a new one.</summary>
+    public static (SessionRecord Next, byte[] Plaintext)? DecryptAgain(
+        SessionRecord record, PreKeySignalMessage message, Ends ends, RandomSource random)
+    {
+        if (record.Current is { } current && current.BaseKey.Equals(message.Header.BaseKey))
+        {
+            var (next, plaintext) = InSession(current, message, ends, random);
+            return (record.WithCurrent(next), plaintext);
+        }
+
+        if (!record.TryFindArchived(message.Header.BaseKey, out var index))
+        {
+            return null;
+        }
+
+        var session = record.Archived(index);
+        try
+        {
+            var (next, plaintext) = InSession(session, message, ends, random);
+            return (record.Promote(index, next), plaintext);
+        }
+        catch (SignalException)
+        {
+            session.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Decrypts a message that opens a new session.</summary>
+    public static (SessionRecord Next, byte[] Plaintext) DecryptFirst(
+        SessionRecord record,
+        (LocalDevice Device, ResponderPreKeys PreKeys) self,
+        PreKeySignalMessage message,
+        Ends ends,
+        RandomSource random)
+    {
+        try
+        {
+            using var opened = Pqxdh.Respond(self.Device, self.PreKeys, message.Header);
+            var maxJump = ends.MaxJump(opened.RemoteIdentity);
+            var (next, plaintext) = opened.Decrypt(message.Message, ends.Addresses, maxJump, random);
+            return (record.Start(next), plaintext);
+        }
+        catch (SignalException e) when (e.Error == SignalError.InvalidKey)
+        {
+            throw new SignalException(SignalError.InvalidMessage, "A key of the handshake is of low order.", e);
+        }
+    }
+
+    private static (SessionState Next, byte[] Plaintext) InSession(
+        SessionState session, PreKeySignalMessage message, Ends ends, RandomSource random) =>
+        session.Opening is { } opening && opening.AsSpan().SequenceEqual(message.Header.Hash())
+            ? session.Decrypt(message.Message, ends.Addresses, ends.MaxJump(session.RemoteIdentity), random)
+            : throw new SignalException(SignalError.InvalidMessage, "The handshake is not the one that opened the session.");
+}
+
+/// <summary>Who writes and who reads.</summary>
+internal sealed class Ends
+{
+    private readonly LocalDevice _self;
+    private readonly ProtocolAddress _remote;
+    private readonly byte[] _sent;
+    private readonly byte[] _received;
+
+    public Ends(LocalDevice self, ProtocolAddress remote)
+    {
+        _self = self;
+        _remote = remote;
+        _sent = Bind(self.Address, remote);
+        _received = Bind(remote, self.Address);
+    }
+
+    /// <summary>What a message to this side has to name, if it names anything.</summary>
+    public ReadOnlySpan<byte> Addresses => _received;
+
+    /// <summary>What a message from this side names; nothing if an end is no service id.</summary>
+    public ReadOnlySpan<byte> SentAddresses => _sent;
+
+    /// <summary>
+    /// How far a message may be ahead. Between devices of one account there is no limit: what they tell each other is never
+    /// lost for good, and nobody else can make them work.
+    /// </summary>
+    public uint MaxJump(PublicKey remoteIdentity) =>
+        _self.Address.Name == _remote.Name && _self.Identity.PublicKey.Equals(remoteIdentity)
+            ? uint.MaxValue
+            : ReceivingChain.MaxJump;
+
+    private static byte[] Bind(ProtocolAddress sender, ProtocolAddress recipient) =>
+        ServiceId.TryParse(sender.Name, out var from) && ServiceId.TryParse(recipient.Name, out var to)
+            ? [.. from.ToBinary(), (byte)sender.DeviceId, .. to.ToBinary(), (byte)recipient.DeviceId]
+            : [];
+}

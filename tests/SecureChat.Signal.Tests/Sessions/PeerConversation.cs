@@ -1,0 +1,136 @@
+using System.Text.Json;
+using SecureChat.Signal.Addresses;
+using SecureChat.Signal.Handshake;
+using SecureChat.Signal.Keys;
+using SecureChat.Signal.Sessions;
+using SecureChat.Signal.Tests.Support;
+using SecureChat.Tests;
+
+namespace SecureChat.Signal.Tests.Sessions;
+
+/// <summary>This library on one side and the official client on the other, over a line that loses and reorders.</summary>
+internal sealed class PeerConversation(Device ours, PeerParty theirs)
+{
+    private readonly List<(SessionMessage Message, byte[] Plaintext)> _toThem = [];
+    private readonly List<(SessionMessage Message, byte[] Plaintext)> _toUs = [];
+    private readonly ProtocolAddress _remote = new(theirs.Name, theirs.Device);
+
+    public int Decrypted { get; private set; }
+
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    public static VerifiedBundle BundleOf(JsonElement published, bool oneTime)
+    {
+        var signed = published.GetProperty("signedPreKey");
+        var kyber = oneTime ? published.GetProperty("kyberOneTimeKeys")[0] : published.GetProperty("lastResortKyber");
+        var ec = oneTime ? published.GetProperty("oneTimeKeys")[0] : default;
+        return new PreKeyBundle
+        {
+            RegistrationId = published.GetProperty("registrationId").GetUInt32(),
+            IdentityKey = PublicKey.Parse(published.Bytes("identityKey")),
+            SignedPreKey = Published(signed),
+            SignedPreKeySignature = signed.Bytes("signature"),
+            OneTimePreKey = oneTime ? Published(ec) : null,
+            KyberPreKeyId = kyber.GetProperty("id").GetUInt32(),
+            KyberPreKey = KyberPublicKey.Parse(kyber.Bytes("publicKey")),
+            KyberPreKeySignature = kyber.Bytes("signature"),
+        }.Verify();
+    }
+
+    public static object PeerBundle(PreKeyBundle bundle) => new
+    {
+        registrationId = bundle.RegistrationId,
+        identityKey = bundle.IdentityKey.Serialize(),
+        preKeyId = bundle.OneTimePreKey?.Id,
+        preKey = bundle.OneTimePreKey?.PublicKey.Serialize(),
+        signedPreKeyId = bundle.SignedPreKey.Id,
+        signedPreKey = bundle.SignedPreKey.PublicKey.Serialize(),
+        signedPreKeySignature = bundle.SignedPreKeySignature.ToArray(),
+        kyberPreKeyId = bundle.KyberPreKeyId,
+        kyberPreKey = bundle.KyberPreKey.Serialize(),
+        kyberPreKeySignature = bundle.KyberPreKeySignature.ToArray(),
+    };
+
+    /// <summary>We start the session.</summary>
+    public async Task WeStartAsync(bool oneTime)
+    {
+        var published = await theirs.PreKeysAsync(1, 1, 1, Ct);
+        await ours.Cipher.StartAsync(_remote, BundleOf(published, oneTime), ours.Now, Ct);
+    }
+
+    /// <summary>They start it.</summary>
+    public Task TheyStartAsync(bool oneTime) =>
+        theirs.ProcessBundleAsync(ours.PeerAddress, PeerBundle(ours.Bundle(oneTime)), Ct);
+
+    /// <summary>Sends so many messages, one side or the other, in bursts; one in ten is lost, others come late.</summary>
+    /// <param name="weBegin">Only the side that started can send before it has heard something.</param>
+    public async Task TalkAsync(int messages, bool weBegin)
+    {
+        await SendAsync(weBegin);
+        await DeliverAsync(_toThem, 0, ToThemAsync);
+        await DeliverAsync(_toUs, 0, ToUsAsync);
+        await SendAsync(!weBegin);
+        await DeliverAsync(_toThem, 0, ToThemAsync);
+        await DeliverAsync(_toUs, 0, ToUsAsync);
+        for (var sent = 2; sent < messages;)
+        {
+            var fromUs = ours.Random.Percent(50);
+            var burst = ours.Random.Percent(10) ? 1 + ours.Random.Below(20) : 1 + ours.Random.Below(2);
+            for (var i = 0; i < burst; i++, sent++)
+            {
+                await SendAsync(fromUs);
+            }
+
+            var hold = ours.Random.Below(3);
+            await DeliverAsync(_toThem, hold, ToThemAsync);
+            await DeliverAsync(_toUs, hold, ToUsAsync);
+        }
+    }
+
+    private async Task SendAsync(bool fromUs)
+    {
+        var plaintext = ours.Random.Bytes(ours.Random.Below(100));
+        var lost = ours.Random.Percent(10) && Decrypted > 2;
+        if (fromUs)
+        {
+            var message = await ours.EncryptAsync(_remote, plaintext);
+            Add(_toThem, (message, plaintext), lost);
+            return;
+        }
+
+        var encrypted = await theirs.EncryptAsync(ours.PeerAddress, plaintext, Ct);
+        var theirMessage = new SessionMessage((CiphertextType)encrypted.Type, encrypted.Ciphertext);
+        Add(_toUs, (theirMessage, plaintext), lost);
+    }
+
+    private static void Add<T>(List<T> line, T message, bool lost)
+    {
+        if (!lost)
+        {
+            line.Add(message);
+        }
+    }
+
+    /// <summary>Delivers in any order, but for a few that wait; none waits so long that it is rightly refused.</summary>
+    private async Task DeliverAsync<T>(List<T> line, int hold, Func<T, Task> receive)
+    {
+        while (line.Count > hold)
+        {
+            var at = hold == 0 ? 0 : ours.Random.Below(Math.Min(line.Count, 2));
+            var message = line[at];
+            line.RemoveAt(at);
+            await receive(message);
+            Decrypted++;
+        }
+    }
+
+    private async Task ToThemAsync((SessionMessage Message, byte[] Plaintext) sent) => Assert.Equal(
+        sent.Plaintext,
+        await theirs.DecryptAsync(ours.PeerAddress, (int)sent.Message.Type, sent.Message.Serialized.ToArray(), Ct));
+
+    private async Task ToUsAsync((SessionMessage Message, byte[] Plaintext) sent) =>
+        Assert.Equal(sent.Plaintext, await ours.DecryptAsync(_remote, sent.Message));
+
+    private static PublishedPreKey Published(JsonElement key) =>
+        new(key.GetProperty("id").GetUInt32(), PublicKey.Parse(key.Bytes("publicKey")));
+}

@@ -1,0 +1,104 @@
+using SecureChat.Signal.Addresses;
+using SecureChat.Signal.Handshake;
+using SecureChat.Signal.Keys;
+using SecureChat.Signal.Sessions;
+
+namespace SecureChat.Signal.Tests.Support;
+
+/// <summary>One device of somebody, with this library and stores in memory: what an application would have.</summary>
+internal sealed class Device : IDisposable
+{
+    public static readonly DateTimeOffset Start = DateTimeOffset.FromUnixTimeMilliseconds(1_700_000_000_000);
+    private uint _nextKey = 1;
+
+    public Device(SeededRandom random, int deviceId = 1, Guid? account = null, IdentityKeyPair? identity = null)
+    {
+        Random = random;
+        Address = new ProtocolAddress(ServiceId.OfAccount(account ?? new Guid(random.Bytes(16))), deviceId);
+        Self = new LocalDevice(Address, identity ?? new IdentityKeyPair(PrivateKey.Generate(random)), (uint)random.Below(16380) + 1);
+        Cipher = CipherOn(Stores);
+        PublishSigned();
+    }
+
+    public SeededRandom Random { get; }
+
+    public ProtocolAddress Address { get; }
+
+    public LocalDevice Self { get; }
+
+    public InMemoryStores Stores { get; } = new();
+
+    public SessionCipher Cipher { get; }
+
+    /// <summary>The device as libsignal's driver names it.</summary>
+    public object PeerAddress => new { name = Address.Name, device = Address.DeviceId };
+
+    /// <summary>The signed prekey that bundles name.</summary>
+    public SignedPreKeyRecord Signed { get; private set; } = null!;
+
+    public DateTimeOffset Now { get; set; } = Start;
+
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    public SessionCipher CipherOn(InMemoryStores stores) => new(Self, stores, stores, stores, Random);
+
+    /// <summary>A bundle as a server hands it out, with fresh one-time keys or with the key of last resort alone.</summary>
+    public PreKeyBundle Bundle(bool oneTime)
+    {
+        var id = _nextKey++;
+        using var kyber = KyberPreKeyRecord.Generate(id, Self.Identity, Now, Random);
+        Stores.Add(kyber, lastResort: !oneTime);
+        PublishedPreKey? published = null;
+        if (oneTime)
+        {
+            using var record = PreKeyRecord.Generate(id, Random);
+            Stores.Add(record);
+            published = new PublishedPreKey(id, record.PrivateKey.PublicKey);
+        }
+
+        return new PreKeyBundle
+        {
+            RegistrationId = Self.RegistrationId,
+            IdentityKey = Self.Identity.PublicKey,
+            SignedPreKey = new PublishedPreKey(Signed.Id, Signed.PrivateKey.PublicKey),
+            SignedPreKeySignature = Signed.Signature,
+            OneTimePreKey = published,
+            KyberPreKeyId = id,
+            KyberPreKey = kyber.KeyPair.PublicKey,
+            KyberPreKeySignature = kyber.Signature,
+        };
+    }
+
+    /// <summary>Starts a session with another device.</summary>
+    public async Task StartAsync(Device other, bool oneTime = true) =>
+        await Cipher.StartAsync(other.Address, other.Bundle(oneTime).Verify(), Now, Ct);
+
+    public async Task<SessionMessage> EncryptAsync(ProtocolAddress remote, byte[] plaintext) =>
+        await Cipher.EncryptAsync(remote, plaintext, Now, Ct);
+
+    public async Task<byte[]> DecryptAsync(ProtocolAddress remote, SessionMessage message) =>
+        await Cipher.DecryptAsync(remote, message.Type, message.Serialized, Ct);
+
+    /// <summary>The reason for which a message is refused; fails if it is not.</summary>
+    public async Task<SignalError> RefusalAsync(ProtocolAddress remote, SessionMessage message) =>
+        (await Assert.ThrowsAsync<SignalException>(() => DecryptAsync(remote, message))).Error;
+
+    /// <summary>The stored record with another device, as it is in the store.</summary>
+    public async Task<byte[]?> StoredAsync(ProtocolAddress remote)
+    {
+        using var record = await ((ISessionStore)Stores).LoadAsync(remote, Ct);
+        return record?.Serialize();
+    }
+
+    public void PublishSigned()
+    {
+        Signed = SignedPreKeyRecord.Generate(_nextKey++, Self.Identity, Now, Random);
+        Stores.Add(Signed);
+    }
+
+    public void Dispose()
+    {
+        Signed.Dispose();
+        Self.Identity.Dispose();
+    }
+}
