@@ -8,6 +8,7 @@ using SecureChat.Protocol.Accounts;
 using SecureChat.Protocol.Keys;
 using SecureChat.Server.Abuse;
 using SecureChat.Server.Accounts;
+using SecureChat.Server.Storage;
 
 namespace SecureChat.Server.Keys;
 
@@ -18,6 +19,9 @@ internal static class KeysEndpoints
     {
         builder.Services.AddSingleton<KeyStore>();
         builder.Services.AddSingleton<KeyBudget>();
+        builder.Services.AddSingleton<KeyReminders>();
+        builder.Services.AddSweep<KeyReminders>(
+            "old signed prekeys", TimeSpan.FromHours(1), (reminders, ct) => reminders.RemindOldAsync(ct));
     }
 
     public static void MapKeys(this IEndpointRouteBuilder app)
@@ -31,7 +35,7 @@ internal static class KeysEndpoints
 
     /// <summary><c>PUT /v1/keys</c>: replaces those of the calling device's keys that are given.</summary>
     private static async Task<Results<NoContent, ProblemHttpResult>> Publish(
-        PublishKeys body, Caller caller, KeyStore keys, CancellationToken ct)
+        PublishKeys body, Caller caller, KeyStore keys, KeyReminders reminders, CancellationToken ct)
     {
         if (!PublishedKeys.IsWellFormed(body))
         {
@@ -46,6 +50,7 @@ internal static class KeysEndpoints
             return Problem.From(ProtocolError.BadSignature);
         }
 
+        await reminders.RestockedAsync(caller.Address, ct);
         return TypedResults.NoContent();
     }
 
@@ -86,6 +91,7 @@ internal static class KeysEndpoints
         HttpContext context,
         KeyStore keys,
         KeyBudget budget,
+        KeyReminders reminders,
         IOptions<Microsoft.AspNetCore.Http.Json.JsonOptions> json,
         CancellationToken ct)
     {
@@ -107,6 +113,7 @@ internal static class KeysEndpoints
         {
             var address = new DeviceAddress(body.Account, row.Device);
             devices.Add(await BundleAsync(row, address, requester, keys, budget, ct));
+            await reminders.TakenAsync(address, ct);
         }
 
         return TypedResults.Ok(Padded(new KeyBundles(rows[0].IdentityKey, devices), json.Value.SerializerOptions));

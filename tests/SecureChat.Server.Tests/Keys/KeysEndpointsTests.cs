@@ -1,8 +1,12 @@
 using System.Buffers.Binary;
 using System.Net;
 using System.Security.Cryptography;
+using SecureChat.Protocol;
 using SecureChat.Protocol.Accounts;
 using SecureChat.Protocol.Keys;
+using SecureChat.Protocol.Proto;
+using SecureChat.Server.Keys;
+using SecureChat.Server.Storage;
 using SecureChat.Server.Tests.Support;
 using SecureChat.Signal;
 using SecureChat.Signal.Keys;
@@ -148,13 +152,37 @@ public sealed class KeysEndpointsTests
     }
 
     [Fact]
-    public async Task The_age_of_signed_keys_is_told_in_days()
+    public async Task A_device_is_told_once_that_its_keys_run_low_and_again_after_it_has_published()
     {
         await using var node = await Node.StartAsync();
-        var (_, http) = await BobAsync(node);
-        node.Clock.Advance(TimeSpan.FromMinutes(5));
+        var (session, http) = await BobAsync(node);
+        await PublishAsync(http, Keys(oneTime: 21, kyber: 21));
 
-        Assert.Equal(0, (await CountsAsync(http)).SignedPreKeyAgeDays);
+        await FetchAsync(node.Http, session.Account);
+        Assert.Empty(await EventsAsync(node, session));
+        await FetchAsync(node.Http, session.Account);
+        await FetchAsync(node.Http, session.Account);
+        var told = Assert.Single(await EventsAsync(node, session));
+
+        Assert.Equal((19u, 19u), (told.KeysLow.EcCount, told.KeysLow.KyberCount));
+        await PublishAsync(http, Keys(oneTime: 5, kyber: 5));
+        await FetchAsync(node.Http, session.Account);
+        Assert.Equal(4u, (await EventsAsync(node, session))[^1].KeysLow.EcCount);
+    }
+
+    [Fact]
+    public async Task A_signed_prekey_older_than_30_days_is_told_by_count_and_by_event()
+    {
+        await using var node = await Node.StartAsync(("Tokens:AccessLife", "01:00:00"));
+        var (session, _) = await BobAsync(node);
+        node.Clock.AdjustTime(node.Clock.GetUtcNow() + TimeSpan.FromDays(31));
+        var refreshed = await (await node.Http.PostAsync("/v1/auth/refresh", new Refresh(session.RefreshToken))).ReadAsync<Session>();
+
+        Assert.Equal(1, await node.Get<KeyReminders>().RemindOldAsync(TestContext.Current.CancellationToken));
+        Assert.Equal(0, await node.Get<KeyReminders>().RemindOldAsync(TestContext.Current.CancellationToken));
+
+        Assert.Equal(31, (await CountsAsync(node.As(refreshed.AccessToken))).SignedPreKeyAgeDays);
+        Assert.Equal(31u, Assert.Single(await EventsAsync(node, session)).SignedPrekeyOld.AgeDays);
     }
 
     [Fact]
@@ -179,6 +207,13 @@ public sealed class KeysEndpointsTests
 
     private static async Task<KeyCounts> CountsAsync(HttpClient http) =>
         await (await http.GetAsync(new Uri("/v1/keys", UriKind.Relative), TestContext.Current.CancellationToken)).ReadAsync<KeyCounts>();
+
+    private static async Task<List<Event>> EventsAsync(Node node, Session session) =>
+        [.. (await node.Get<IMessageQueue>().ReadAsync(
+                new DeviceAddress(session.Account, 1), 0, 100, TestContext.Current.CancellationToken))
+            .Select(mail => Envelope.Parser.ParseFrom(mail.Envelope.Span))
+            .Where(envelope => envelope.Type == ContentType.Event)
+            .Select(envelope => Event.Parser.ParseFrom(envelope.Content))];
 
     private static async Task PublishAsync(HttpClient http, PublishKeys keys) =>
         Assert.Equal("204", await (await http.SendAsync(HttpMethod.Put, "/v1/keys", keys)).OutcomeAsync());
