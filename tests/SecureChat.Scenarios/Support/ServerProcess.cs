@@ -1,0 +1,108 @@
+using System.Globalization;
+using System.Net;
+using SecureChat.Tests;
+
+namespace SecureChat.Scenarios.Support;
+
+/// <summary>One server node: the program as it is built, with a data folder and ports of its own.</summary>
+internal sealed class ServerProcess : IAsyncDisposable
+{
+    private readonly Dictionary<string, string> _environment;
+    private readonly string _log;
+    private ChildProcess _process;
+
+    private ServerProcess(string folder, string name, IReadOnlyDictionary<string, string> settings)
+    {
+        _log = Path.Combine(folder, $"{name}.log");
+        Api = Loopback("http", "");
+        Socket = Loopback("ws", "ws");
+        Management = Loopback("http", "");
+        _environment = new Dictionary<string, string>(settings)
+        {
+            ["ASPNETCORE_ENVIRONMENT"] = "Development",
+            ["SECURECHAT_STORAGE__DATAFOLDER"] = Path.Combine(folder, "data"),
+            ["SECURECHAT_SERVER__API"] = Origin(Api),
+            ["SECURECHAT_SERVER__SOCKET"] = $"http://127.0.0.1:{Socket.Port}",
+            ["SECURECHAT_SERVER__MANAGEMENT"] = Origin(Management),
+        };
+        _process = Launch();
+    }
+
+    public Uri Api { get; }
+
+    public Uri Socket { get; }
+
+    public Uri Management { get; }
+
+    /// <summary>Resident memory now, in bytes.</summary>
+    public long ResidentBytes => StatusKilobytes("VmRSS:") * 1024;
+
+    public static async Task<ServerProcess> StartAsync(
+        string folder, string name, IReadOnlyDictionary<string, string> settings, CancellationToken ct)
+    {
+        var server = new ServerProcess(folder, name, settings);
+        await server.WaitAsync(ct);
+        return server;
+    }
+
+    /// <summary>Everything it printed, over all its starts.</summary>
+    public string Printed()
+    {
+        using var stream = new FileStream(_log, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+        using var reader = new StreamReader(stream);
+        return reader.ReadToEnd();
+    }
+
+    /// <summary><c>kill -9</c>.</summary>
+    public Task KillAsync(CancellationToken ct) => _process.KillAsync(ct);
+
+    /// <summary>Starts again on the same data folder and ports.</summary>
+    public async Task StartAgainAsync(CancellationToken ct)
+    {
+        await _process.DisposeAsync();
+        _process = Launch();
+        await WaitAsync(ct);
+    }
+
+    /// <summary>Asks it to end, as an operator would.</summary>
+    public Task StopAsync(CancellationToken ct) => _process.StopAsync(ct);
+
+    public ValueTask DisposeAsync() => _process.DisposeAsync();
+
+    private ChildProcess Launch() => ChildProcess.Start([Program()], _log, _environment);
+
+    private Task WaitAsync(CancellationToken ct) => _process.WaitUntilAsync(
+        async () =>
+        {
+            try
+            {
+                using var http = new HttpClient { BaseAddress = Api };
+                using var answer = await http.GetAsync(new Uri("/health/ready", UriKind.Relative), ct);
+                return answer.StatusCode is HttpStatusCode.OK;
+            }
+            catch (HttpRequestException)
+            {
+                return false;
+            }
+        },
+        ct);
+
+    // The same configuration and framework as this test project, from the server's own output folder.
+    private static string Program()
+    {
+        var project = $"tests{Path.DirectorySeparatorChar}SecureChat.Scenarios";
+        var output = AppContext.BaseDirectory.Replace(
+            project, $"src{Path.DirectorySeparatorChar}SecureChat.Server", StringComparison.Ordinal);
+        return Path.Combine(output, "securechat-server");
+    }
+
+    private static Uri Loopback(string scheme, string path) =>
+        new(string.Create(CultureInfo.InvariantCulture, $"{scheme}://127.0.0.1:{ChildProcess.FreePort()}/{path}"));
+
+    private static string Origin(Uri uri) => uri.GetLeftPart(UriPartial.Authority);
+
+    private long StatusKilobytes(string name) => File.ReadLines($"/proc/{_process.Id}/status")
+        .Where(line => line.StartsWith(name, StringComparison.Ordinal))
+        .Select(line => long.Parse(line[name.Length..^" kB".Length], CultureInfo.InvariantCulture))
+        .Single();
+}
