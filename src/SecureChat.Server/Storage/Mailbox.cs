@@ -189,12 +189,15 @@ internal sealed class Mailbox(
         return $"presence:{Base64Url.EncodeToString(hash[..16])}";
     }
 
-    private void Hand(Mail mail, long position, long previous)
+    private bool Hand(Mail mail, long position, long previous)
     {
-        if (_attached.TryGetValue(mail.To, out var attachment))
+        if (!_attached.TryGetValue(mail.To, out var attachment))
         {
-            attachment.Listener.OnMail(position, previous, mail.Envelope);
+            return false;
         }
+
+        attachment.Listener.OnMail(position, previous, mail.Envelope);
+        return true;
     }
 
     private async Task NotifyAsync(DeviceAddress to, ReadOnlyMemory<byte> live, CancellationToken ct)

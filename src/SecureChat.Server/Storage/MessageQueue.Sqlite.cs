@@ -7,8 +7,9 @@ namespace SecureChat.Server.Storage;
 
 /// <summary>The queues of one machine: an index in memory, the envelopes in a SQLite file, one writer with group commit.</summary>
 /// <remarks>
-/// A mail gets its position at once and is answered when the batch it travels in is committed. Acknowledged before that, it never
-/// touches the disk and is answered by the acknowledgement. Time never runs backwards here: the clock is held at the highest
+/// A mail gets its position at once and is answered when the batch it travels in is committed. Mail that connected devices were
+/// given waits a moment for their acknowledgements: what is acknowledged before it is written never touches the disk and is
+/// answered by the acknowledgement. Time never runs backwards here: the clock is held at the highest
 /// value seen, across restarts through the positions, so a clock that is set back neither reorders nor prolongs anything.
 /// </remarks>
 internal sealed class SqliteMessageQueue : IMessageQueue, IDisposable
@@ -21,21 +22,16 @@ internal sealed class SqliteMessageQueue : IMessageQueue, IDisposable
     private readonly TimeProvider _time;
     private readonly QueueFile _file;
     private readonly QueueMemory _memory = new();
-    private readonly Thread _writer;
-    private readonly ManualResetEventSlim _work = new(false);
-    private readonly ManualResetEventSlim _stop = new(false);
-    private readonly TimeSpan _gather;
-    private List<Write> _pending = [];
+    private readonly QueueWriter _writer;
     private long _clock;
     private bool _stopped;
 
     /// <exception cref="SqliteException">The file is no database, is damaged, or cannot be written.</exception>
-    /// <param name="gather">How long the writer waits for company before it commits; zero commits at once.</param>
-    public SqliteMessageQueue(string path, QueueCaps caps, bool survivesPowerLoss, TimeSpan gather, TimeProvider time)
+    /// <param name="patience">How long mail that was handed over waits for its acknowledgement before it is written.</param>
+    public SqliteMessageQueue(string path, QueueCaps caps, bool survivesPowerLoss, TimeSpan patience, TimeProvider time)
     {
         _caps = caps;
         _time = time;
-        _gather = gather;
         _file = new QueueFile(path, survivesPowerLoss);
         foreach (var row in _file.Load())
         {
@@ -43,8 +39,7 @@ internal sealed class SqliteMessageQueue : IMessageQueue, IDisposable
             _clock = Math.Max(_clock, row.Position / 1000);
         }
 
-        _writer = new Thread(WriteLoop) { Name = "message queue", IsBackground = true };
-        _writer.Start();
+        _writer = new QueueWriter(_file, _memory, _gate, patience);
     }
 
     public string Name => "SQLite";
@@ -73,26 +68,7 @@ internal sealed class SqliteMessageQueue : IMessageQueue, IDisposable
                 return Task.FromResult<long[]?>(null);
             }
 
-            var positions = new long[mail.Count];
-            var append = new QueueAppend(positions);
-            for (var i = 0; i < mail.Count; i++)
-            {
-                if (mail[i].Deadline.ToUnixTimeMilliseconds() <= now || !_memory.Remember(known[i], now))
-                {
-                    continue;
-                }
-
-                var entry = _memory.Add(mail[i], known[i], now, append);
-                append.Expect();
-                positions[i] = entry.Position;
-                _pending.Add(new Write(WriteKind.Insert, entry, 0));
-                onPositioned?.Invoke(i, entry.Position, 0);
-            }
-
-            // Even when nothing is new: what made it known may itself not be committed yet.
-            _pending.Add(new Write(WriteKind.Answer, null, 0) { Append = append });
-            _work.Set();
-            return append.Task;
+            return Enqueue(mail, known, now, onPositioned).Task;
         }
     }
 
@@ -120,36 +96,44 @@ internal sealed class SqliteMessageQueue : IMessageQueue, IDisposable
 
     public Task AckAsync(DeviceAddress device, IReadOnlyList<long> positions, CancellationToken ct)
     {
+        var answered = new List<QueueAppend>(positions.Count);
         lock (_gate)
         {
             foreach (var position in positions)
             {
                 if (_memory.Remove(device, position) is { } entry)
                 {
-                    Forget(entry, WriteKind.Acknowledge);
+                    Forget(entry, QueueWriteKind.Acknowledge, answered);
                 }
             }
         }
 
+        answered.ForEach(append => append.Succeed());
         return Task.CompletedTask;
     }
 
     public Task ClearAsync(DeviceAddress device, CancellationToken ct)
     {
+        var answered = new List<QueueAppend>();
+        Task written;
         lock (_gate)
         {
             foreach (var entry in _memory.RemoveAll(device))
             {
-                Forget(entry, WriteKind.Delete);
+                Forget(entry, QueueWriteKind.Delete, answered);
             }
 
-            return DurablyAsync();
+            written = DurablyAsync();
         }
+
+        answered.ForEach(append => append.Succeed());
+        return written;
     }
 
     public async Task<int> ExpireAsync(CancellationToken ct)
     {
         int expired;
+        var answered = new List<QueueAppend>();
         Task written;
         lock (_gate)
         {
@@ -157,14 +141,15 @@ internal sealed class SqliteMessageQueue : IMessageQueue, IDisposable
             var gone = _memory.RemoveExpired(now);
             foreach (var entry in gone)
             {
-                Forget(entry, WriteKind.Delete);
+                Forget(entry, QueueWriteKind.Delete, answered);
             }
 
-            _pending.Add(new Write(WriteKind.DeleteOlder, null, _memory.ForgetBefore(now - LongestLife) * 1000));
+            _writer.Add(new QueueWrite(QueueWriteKind.DeleteOlder) { Position = _memory.ForgetBefore(now - LongestLife) * 1000 });
             expired = gone.Count;
             written = DurablyAsync();
         }
 
+        answered.ForEach(append => append.Succeed());
         await written.WaitAsync(ct);
         return expired;
     }
@@ -188,13 +173,9 @@ internal sealed class SqliteMessageQueue : IMessageQueue, IDisposable
             }
 
             _stopped = true;
-            _stop.Set();
-            _work.Set();
         }
 
-        _writer.Join();
-        _work.Dispose();
-        _stop.Dispose();
+        _writer.Dispose();
         _file.Dispose();
     }
 
@@ -212,164 +193,55 @@ internal sealed class SqliteMessageQueue : IMessageQueue, IDisposable
     // Callers hold the gate.
     private long Now() => _clock = Math.Max(_clock, _time.GetUtcNow().ToUnixTimeMilliseconds());
 
-    private void Forget(QueueEntry entry, WriteKind kind)
+    private QueueAppend Enqueue(IReadOnlyList<Mail> mail, UInt128[] known, long now, Positioned? onPositioned)
+    {
+        var positions = new long[mail.Count];
+        var append = new QueueAppend(positions);
+        var added = new List<QueueEntry>(mail.Count);
+        var allHandedOver = true;
+        for (var i = 0; i < mail.Count; i++)
+        {
+            if (mail[i].Deadline.ToUnixTimeMilliseconds() <= now || !_memory.Remember(known[i], now))
+            {
+                continue;
+            }
+
+            var entry = _memory.Add(mail[i], known[i], now, append);
+            append.Expect();
+            positions[i] = entry.Position;
+            added.Add(entry);
+            allHandedOver &= onPositioned?.Invoke(i, entry.Position, 0) is true;
+        }
+
+        foreach (var entry in added)
+        {
+            _writer.Add(new QueueWrite(QueueWriteKind.Insert) { Entry = entry }, allHandedOver);
+        }
+
+        // Even when nothing is new: what made it known may itself not be committed yet, and is then ahead in the same line.
+        _writer.Add(new QueueWrite(QueueWriteKind.Answer) { Append = append }, allHandedOver);
+        return append;
+    }
+
+    private void Forget(QueueEntry entry, QueueWriteKind kind, List<QueueAppend> answered)
     {
         if (entry.Committing)
         {
-            _pending.Add(new Write(kind, null, entry.Position));
-            _work.Set();
+            _writer.Add(new QueueWrite(kind) { Position = entry.Position });
+            return;
         }
-        else
+
+        entry.Gone = true;
+        if (entry.Append is { } append && append.OneGone())
         {
-            entry.Gone = true;
-            entry.Append?.OneGone();
+            answered.Add(append);
         }
     }
 
     private Task<long[]?> DurablyAsync()
     {
         var barrier = new QueueAppend([]);
-        _pending.Add(new Write(WriteKind.Answer, null, 0) { Append = barrier });
-        _work.Set();
+        _writer.Add(new QueueWrite(QueueWriteKind.Answer) { Append = barrier });
         return barrier.Task;
-    }
-
-    private void WriteLoop()
-    {
-        var batch = new List<Write>();
-        while (true)
-        {
-            _work.Wait();
-            if (_gather > TimeSpan.Zero)
-            {
-                _stop.Wait(_gather);
-            }
-
-            lock (_gate)
-            {
-                _work.Reset();
-                if (_pending.Count == 0 && _stopped)
-                {
-                    return;
-                }
-
-                (batch, _pending) = (_pending, batch);
-                foreach (var write in batch)
-                {
-                    if (write.Entry is { Gone: false } entry)
-                    {
-                        entry.Committing = true;
-                    }
-                }
-
-                if (_stopped)
-                {
-                    _work.Set();
-                }
-            }
-
-            Commit(batch);
-            batch.Clear();
-        }
-    }
-
-    private void Commit(List<Write> batch)
-    {
-        try
-        {
-            WriteToFile(batch);
-        }
-        catch (SqliteException failure)
-        {
-            _file.Rollback();
-            Refuse(batch, failure);
-            return;
-        }
-
-        foreach (var write in batch)
-        {
-            if (write.Entry is { } entry)
-            {
-                entry.Body = null;
-            }
-
-            write.Append?.Succeed();
-        }
-    }
-
-    private void WriteToFile(List<Write> batch)
-    {
-        var begun = false;
-        foreach (var write in batch)
-        {
-            if (write.Kind == WriteKind.Answer || write.Entry is { Gone: true })
-            {
-                continue;
-            }
-
-            if (!begun)
-            {
-                _file.Begin();
-                begun = true;
-            }
-
-            switch (write.Kind)
-            {
-                case WriteKind.Insert:
-                    var entry = write.Entry!;
-                    _file.Insert(entry.Position, entry.Known, entry.To, entry.Deadline, entry.Body!);
-                    break;
-                case WriteKind.Acknowledge:
-                    _file.Acknowledge(write.Position);
-                    break;
-                case WriteKind.Delete:
-                    _file.Delete(write.Position);
-                    break;
-                case WriteKind.DeleteOlder:
-                    _file.DeleteOlderThan(write.Position);
-                    break;
-            }
-        }
-
-        if (begun)
-        {
-            _file.Commit();
-        }
-    }
-
-    // A full disk: senders are told, what they sent is forgotten, and removals are tried again with the next batch.
-    private void Refuse(List<Write> batch, SqliteException failure)
-    {
-        lock (_gate)
-        {
-            foreach (var write in batch)
-            {
-                if (write.Entry is { Gone: false } entry)
-                {
-                    _memory.Remove(entry.To, entry.Position);
-                    _memory.Unremember(entry.Known);
-                }
-                else if (write.Kind is WriteKind.Acknowledge or WriteKind.Delete or WriteKind.DeleteOlder)
-                {
-                    _pending.Add(write);
-                }
-
-                write.Append?.TrySetException(failure);
-            }
-        }
-    }
-
-    private enum WriteKind
-    {
-        Insert,
-        Acknowledge,
-        Delete,
-        DeleteOlder,
-        Answer,
-    }
-
-    private readonly record struct Write(WriteKind Kind, QueueEntry? Entry, long Position)
-    {
-        public QueueAppend? Append { get; init; }
     }
 }

@@ -50,7 +50,8 @@ internal interface IMessageQueue
 /// <param name="previous">
 /// A position that no waiting mail lies behind but before this one; whoever has seen everything up to it misses nothing.
 /// </param>
-internal delegate void Positioned(int index, long position, long previous);
+/// <returns>Whether a connected device was given the mail, so that its acknowledgement may soon follow.</returns>
+internal delegate bool Positioned(int index, long position, long previous);
 
 /// <summary>One envelope on its way into a device's queue.</summary>
 /// <param name="To">The recipient device.</param>

@@ -278,21 +278,15 @@ internal sealed class QueueEntry(DeviceAddress to, UInt128 known, long position,
 }
 
 /// <summary>One append call: answered by its commit, or earlier by the acknowledgement of all it brought.</summary>
-internal sealed class QueueAppend(long[] positions)
-    : TaskCompletionSource<long[]?>(TaskCreationOptions.RunContinuationsAsynchronously)
+/// <remarks>The caller goes on where it is completed, which is never under the queue's gate.</remarks>
+internal sealed class QueueAppend(long[] positions) : TaskCompletionSource<long[]?>
 {
     private int _open;
 
     public void Expect() => _open++;
 
-    /// <summary>One of its mails was acknowledged before it was written. Callers hold the queue's gate.</summary>
-    public void OneGone()
-    {
-        if (--_open == 0)
-        {
-            Succeed();
-        }
-    }
+    /// <summary>One of its mails was acknowledged before it was written; true when it was the last. Callers hold the queue's gate.</summary>
+    public bool OneGone() => --_open == 0;
 
     public void Succeed() => TrySetResult(positions);
 }

@@ -10,6 +10,9 @@ namespace SecureChat.Server.Storage;
 /// <summary>The stores by configuration: embedded on one machine, PostgreSQL and Redis on many.</summary>
 internal static class StorageServices
 {
+    // Long enough for most acknowledgements of connected devices, short enough not to be noticed by a sender.
+    private static readonly TimeSpan AckPatience = TimeSpan.FromMilliseconds(50);
+
     public static void AddStorage(this IHostApplicationBuilder builder)
     {
         var services = builder.Services;
@@ -71,7 +74,7 @@ internal static class StorageServices
         OwnerOnly.CreateFile(file);
         try
         {
-            return new SqliteMessageQueue(file, options.QueueCaps, options.QueueSurvivesPowerLoss, TimeSpan.Zero, time);
+            return new SqliteMessageQueue(file, options.QueueCaps, options.QueueSurvivesPowerLoss, AckPatience, time);
         }
         catch (SqliteException failure)
         {

@@ -164,7 +164,7 @@ public abstract class MessageQueueSuite
         {
             for (var i = 0; i < 25; i++)
             {
-                await queue.AppendAsync([MailTo(Bob, [(byte)sender])], (_, position, _) => told.Add(position), ct);
+                await queue.AppendAsync([MailTo(Bob, [(byte)sender])], Tell, ct);
             }
         });
 
@@ -172,6 +172,12 @@ public abstract class MessageQueueSuite
         Assert.Equal(64 * 25, read.Count);
         Assert.Equal(told.Order(), read.Select(mail => mail.Position));
         Assert.All(read.GroupBy(mail => mail.Envelope.Span[0]), group => Assert.Equal(25, group.Count()));
+
+        bool Tell(int index, long position, long previous)
+        {
+            told.Add(position);
+            return false;
+        }
     }
 
     internal abstract Task<IMessageQueue> QueueAsync(QueueCaps? caps = null);

@@ -44,16 +44,58 @@ public sealed class SqliteMessageQueueTests : MessageQueueSuite, IDisposable
     [Fact]
     public async Task Mail_acknowledged_before_its_commit_is_accepted_and_never_written()
     {
-        var queue = Open(gather: TimeSpan.FromSeconds(30));
+        var queue = Open(patience: TimeSpan.FromSeconds(30));
 
         var position = 0L;
-        var accepted = queue.AppendAsync([MailTo(Bob, "never on disk"u8.ToArray())], (_, given, _) => position = given, Ct);
+        var accepted = queue.AppendAsync([MailTo(Bob, "never on disk"u8.ToArray())], HandOver, Ct);
         Assert.False(accepted.IsCompleted);
         await queue.AckAsync(Bob, [position], Ct);
 
         Assert.Equal(position, Assert.Single((await accepted)!));
         queue.Dispose();
         Assert.All(_folder.GetFiles(), file => Assert.Equal(-1, File.ReadAllBytes(file.FullName).AsSpan().IndexOf("never on disk"u8)));
+
+        bool HandOver(int index, long given, long previous)
+        {
+            position = given;
+            return true;
+        }
+    }
+
+    [Fact]
+    public async Task Mail_for_a_device_that_is_away_is_written_without_waiting_for_an_acknowledgement()
+    {
+        var queue = Open(patience: TimeSpan.FromMinutes(10));
+
+        var positions = await queue.AppendAsync([MailTo(Bob, "on disk"u8.ToArray())], (_, _, _) => false, Ct);
+
+        Assert.NotEqual(0, Assert.Single(positions!));
+        Assert.Contains(_folder.GetFiles(), file => Holds(file, "on disk"u8));
+    }
+
+    [Fact]
+    public async Task Mail_that_was_handed_over_and_never_acknowledged_is_written_and_accepted_all_the_same()
+    {
+        var queue = Open(patience: TimeSpan.FromMilliseconds(20));
+        var mail = MailTo(Bob, "on disk after all"u8.ToArray());
+
+        var first = queue.AppendAsync([mail], (_, _, _) => true, Ct);
+        var again = queue.AppendAsync([mail], (_, _, _) => true, Ct);
+
+        Assert.NotEqual(0, Assert.Single((await first)!));
+        Assert.Equal(0, Assert.Single((await again)!));
+        Assert.Contains(_folder.GetFiles(), file => Holds(file, "on disk after all"u8));
+    }
+
+    [Fact]
+    public async Task Mail_that_was_handed_over_survives_a_stop_before_its_acknowledgement()
+    {
+        var before = Open(patience: TimeSpan.FromMinutes(10));
+        var accepted = before.AppendAsync([MailTo(Bob, [7])], (_, _, _) => true, Ct);
+        before.Dispose();
+
+        Assert.NotNull(await accepted);
+        Assert.Equal(7, Assert.Single(await Open().ReadAsync(Bob, 0, 10, Ct)).Envelope.Span[0]);
     }
 
     [Fact]
@@ -86,10 +128,10 @@ public sealed class SqliteMessageQueueTests : MessageQueueSuite, IDisposable
         return bytes.AsSpan().IndexOf(text) >= 0;
     }
 
-    private SqliteMessageQueue Open(QueueCaps? caps = null, TimeSpan gather = default)
+    private SqliteMessageQueue Open(QueueCaps? caps = null, TimeSpan patience = default)
     {
         var queue = new SqliteMessageQueue(
-            Path.Combine(_folder.FullName, "queue.db"), caps ?? Caps, survivesPowerLoss: false, gather, Time);
+            Path.Combine(_folder.FullName, "queue.db"), caps ?? Caps, survivesPowerLoss: false, patience, Time);
         _open.Add(queue);
         return queue;
     }
