@@ -1,13 +1,10 @@
-using System.Numerics;
-using System.Security.Cryptography;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
-using Org.BouncyCastle.Crypto.Parameters;
-using Org.BouncyCastle.Security;
 using SecureChat.Bench.Wire;
-using SecureChat.Protocol;
 using SecureChat.Protocol.Accounts;
 using SecureChat.Server.Accounts;
+using SecureChat.Signal;
+using SecureChat.Signal.Keys;
 using HostedServer = SecureChat.Server.Hosting.Server;
 
 namespace SecureChat.Bench.Targets;
@@ -64,31 +61,16 @@ internal sealed class TestAccounts : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    // XEdDSA is Ed25519 under a key known by its Montgomery form, with the Edwards key's sign in the signature's top bit.
     private static (byte[] IdentityKey, VerifiedDevice Device) Bundle()
     {
-        var signer = new Ed25519PrivateKeyParameters(new SecureRandom());
-        var edwards = signer.GeneratePublicKey().GetEncoded();
-        var sign = (byte)(edwards[31] & 0x80);
-        edwards[31] &= 0x7F;
-        var prime = BigInteger.Pow(2, 255) - 19;
-        var y = new BigInteger(edwards, isUnsigned: true);
-        var u = (1 + y) * BigInteger.ModPow(prime + 1 - y, prime - 2, prime) % prime;
-        var identityKey = new byte[Limits.PublicKeyBytes];
-        identityKey[0] = 0x05;
-        u.TryWriteBytes(identityKey.AsSpan(1), out _, isUnsigned: true);
+        using var identity = IdentityKeyPair.Generate(RandomSource.System);
+        using var signed = PrivateKey.Generate(RandomSource.System);
+        using var kyber = KyberKeyPair.Generate(RandomSource.System);
+        SignedKey Sign(byte[] key) => new(1, key, identity.PrivateKey.Sign(key, RandomSource.System));
 
-        SignedKey Sign(byte type, int size)
-        {
-            byte[] key = [type, .. RandomNumberGenerator.GetBytes(size - 1)];
-            var signature = new byte[Limits.SignatureBytes];
-            signer.Sign(Org.BouncyCastle.Math.EC.Rfc8032.Ed25519.Algorithm.Ed25519, null, key, 0, key.Length, signature, 0);
-            signature[63] |= sign;
-            return new SignedKey(1, key, signature);
-        }
-
+        var identityKey = identity.PublicKey.Serialize();
         var (device, refusal) = VerifiedDevice.Verify(
-            new NewDevice(1, Sign(0x05, Limits.PublicKeyBytes), Sign(0x08, Limits.KyberPublicKeyBytes)), identityKey);
+            new NewDevice(1, Sign(signed.PublicKey.Serialize()), Sign(kyber.PublicKey.Serialize())), identityKey);
         return (identityKey, device ?? throw new BenchException($"The server refuses the bundle: {refusal?.Code}"));
     }
 }
