@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using Microsoft.Extensions.Options;
 using Microsoft.IdentityModel.JsonWebTokens;
@@ -42,7 +43,8 @@ internal sealed class AccessTokens(SigningKeys keys, IOptions<TokensOptions> opt
     /// <summary>What the token says, if it is one of ours and has not expired; whether the device still exists is not known here.</summary>
     public async Task<Caller?> ReadAsync(string token)
     {
-        if (token.Length is 0 or > MaxLength)
+        // One spelling per token: the library's base64 also takes padding and white space.
+        if (token.Length is 0 or > MaxLength || token.AsSpan().ContainsAnyExcept(TokenCharacters))
         {
             return null;
         }
@@ -79,6 +81,9 @@ internal sealed class AccessTokens(SigningKeys keys, IOptions<TokensOptions> opt
     }
 
     private const string Type = "at+jwt";
+
+    private static readonly SearchValues<char> TokenCharacters =
+        SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.");
 
     // Ours have about 330 characters.
     private const int MaxLength = 1024;

@@ -17,7 +17,7 @@ internal static class DeviceEndpoints
         devices.MapPost("/link-code", CreateLinkCode).RequireLimit(RateLimits.Provision);
         app.MapPut("/v1/provisioning", Provision).WithTags("Devices").WithRetryAfter()
             .RequireAuthorization().RequireLimit(RateLimits.Provision);
-        app.MapPost("/v1/auth/link", Link).WithTags("Devices").WithRetryAfter()
+        app.MapPost("/v1/devices/link", Link).WithTags("Devices").WithRetryAfter()
             .AllowAnonymous().RequireLimit(RateLimits.LinkDevice);
     }
 
@@ -96,7 +96,7 @@ internal static class DeviceEndpoints
             : Problem.From(ProtocolError.NotFound);
     }
 
-    /// <summary><c>POST /v1/auth/link</c>: a new device adds itself, with its own keys.</summary>
+    /// <summary><c>POST /v1/devices/link</c>: a new device adds itself, with its own keys.</summary>
     private static async Task<Results<Ok<Session>, ProblemHttpResult>> Link(
         LinkDevice body, DeviceStore devices, CancellationToken ct)
     {

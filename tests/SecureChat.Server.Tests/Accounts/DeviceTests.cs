@@ -10,15 +10,15 @@ namespace SecureChat.Server.Tests.Accounts;
 
 public sealed class DeviceTests
 {
-    [Fact]
-    public async Task A_link_code_adds_exactly_one_device_and_the_others_are_told()
+    [Theory, EveryStore]
+    public async Task A_link_code_adds_exactly_one_device_and_the_others_are_told(Stores stores)
     {
-        await using var node = await Node.StartAsync();
+        await using var node = await Node.StartAsync(stores);
         using var ada = await Member.SignUpAsync(node, "ada@example.org");
         var code = await (await ada.Http.PostAsync("/v1/devices/link-code", new { })).ReadAsync<LinkCode>();
 
         var outcomes = await Task.WhenAll(Enumerable.Range(0, 50).Select(async _ => await (await node.Http.PostAsync(
-            "/v1/auth/link", new LinkDevice(code.Code, ada.Person.NewDevice()))).OutcomeAsync()));
+            "/v1/devices/link", new LinkDevice(code.Code, ada.Person.NewDevice()))).OutcomeAsync()));
 
         Assert.Equal(1, outcomes.Count(outcome => outcome is "200"));
         Assert.Equal(49, outcomes.Count(outcome => outcome is "403 wrong_code"));
@@ -55,10 +55,10 @@ public sealed class DeviceTests
         Assert.Equal("200", await LinkAsync(node, code, ada.Person));
     }
 
-    [Fact]
-    public async Task An_account_has_at_most_six_devices_even_when_they_are_linked_at_once()
+    [Theory, EveryStore]
+    public async Task An_account_has_at_most_six_devices_even_when_they_are_linked_at_once(Stores stores)
     {
-        await using var node = await Node.StartAsync();
+        await using var node = await Node.StartAsync(stores);
         using var ada = await Member.SignUpAsync(node, "ada@example.org");
         var codes = await Task.WhenAll(Enumerable.Range(0, 10).Select(async _ =>
             await (await ada.Http.PostAsync("/v1/devices/link-code", new { })).ReadAsync<LinkCode>()));
@@ -71,10 +71,10 @@ public sealed class DeviceTests
         Assert.Equal([1, 2, 3, 4, 5, 6], (await ListAsync(ada)).Devices.Select(device => device.Device));
     }
 
-    [Fact]
-    public async Task The_primary_removes_any_device_and_a_linked_one_only_itself()
+    [Theory, EveryStore]
+    public async Task The_primary_removes_any_device_and_a_linked_one_only_itself(Stores stores)
     {
-        await using var node = await Node.StartAsync();
+        await using var node = await Node.StartAsync(stores);
         using var ada = await Member.SignUpAsync(node, "ada@example.org");
         using var tablet = await ada.LinkAsync(node);
         using var laptop = await ada.LinkAsync(node);
@@ -92,10 +92,10 @@ public sealed class DeviceTests
         Assert.True(await ada.IsSignedInAsync());
     }
 
-    [Fact]
-    public async Task A_device_is_named_by_itself_or_the_primary()
+    [Theory, EveryStore]
+    public async Task A_device_is_named_by_itself_or_the_primary(Stores stores)
     {
-        await using var node = await Node.StartAsync();
+        await using var node = await Node.StartAsync(stores);
         using var ada = await Member.SignUpAsync(node, "ada@example.org");
         using var tablet = await ada.LinkAsync(node);
 
@@ -161,7 +161,7 @@ public sealed class DeviceTests
             .ReadAsync<DeviceList>();
 
     private static async Task<string> LinkAsync(Node node, LinkCode code, Person person) =>
-        await (await node.Http.PostAsync("/v1/auth/link", new LinkDevice(code.Code, person.NewDevice()))).OutcomeAsync();
+        await (await node.Http.PostAsync("/v1/devices/link", new LinkDevice(code.Code, person.NewDevice()))).OutcomeAsync();
 
     private static async Task<string> RemoveAsync(Member member, int device) => await (await member.Http.DeleteAsync(
         new Uri($"/v1/devices/{device}", UriKind.Relative), TestContext.Current.CancellationToken)).OutcomeAsync();

@@ -6,10 +6,10 @@ namespace SecureChat.Server.Tests.Accounts;
 
 public sealed partial class OtpTests
 {
-    [Fact]
-    public async Task Of_200_parallel_submits_of_the_right_code_one_makes_an_account()
+    [Theory, EveryStore]
+    public async Task Of_200_parallel_submits_of_the_right_code_one_makes_an_account(Stores stores)
     {
-        await using var node = await Node.StartAsync();
+        await using var node = await Node.StartAsync(stores);
         var ada = new Person();
         var (challenge, code) = await Person.RequestCodeAsync(node, "ada@example.org");
         var request = new Register(ada.IdentityKey, ada.NewDevice(), challenge, code);
@@ -21,10 +21,10 @@ public sealed partial class OtpTests
         Assert.Equal(199, outcomes.Count(outcome => outcome is "403 wrong_code"));
     }
 
-    [Fact]
-    public async Task After_five_wrong_tries_the_right_code_is_refused()
+    [Theory, EveryStore]
+    public async Task After_five_wrong_tries_the_right_code_is_refused(Stores stores)
     {
-        await using var node = await Node.StartAsync();
+        await using var node = await Node.StartAsync(stores);
         var ada = new Person();
         var (challenge, code) = await Person.RequestCodeAsync(node, "ada@example.org");
         var wrong = code is "123456" ? "654321" : "123456";
@@ -51,10 +51,10 @@ public sealed partial class OtpTests
         Assert.Equal("200", await SubmitAsync(node, ada, challenge, code));
     }
 
-    [Fact]
-    public async Task A_code_is_good_for_its_own_challenge_only()
+    [Theory, EveryStore]
+    public async Task A_code_is_good_for_its_own_challenge_only(Stores stores)
     {
-        await using var node = await Node.StartAsync();
+        await using var node = await Node.StartAsync(stores);
         var (challenge, code) = await Person.RequestCodeAsync(node, "ada@example.org");
         var (other, otherCode) = await Person.RequestCodeAsync(node, "bob@example.org");
         Assert.SkipWhen(code == otherCode, "The two codes are equal by chance.");
@@ -128,10 +128,10 @@ public sealed partial class OtpTests
         Assert.Equal(expected, await answer.OutcomeAsync());
     }
 
-    [Fact]
-    public async Task Spellings_of_one_number_are_one_identifier()
+    [Theory, EveryStore]
+    public async Task Spellings_of_one_number_are_one_identifier(Stores stores)
     {
-        await using var node = await Node.StartAsync();
+        await using var node = await Node.StartAsync(stores);
         await node.Http.PostAsync("/v1/auth/otp", new OtpRequest(Phone: "+49 1511 2345678"));
 
         var again = await node.Http.PostAsync("/v1/auth/otp", new OtpRequest(Phone: "+4915112345678"));

@@ -89,10 +89,10 @@ public sealed class RegistrationTests
         }
     }
 
-    [Fact]
-    public async Task An_invite_makes_as_many_accounts_as_it_has_uses()
+    [Theory, EveryStore]
+    public async Task An_invite_makes_as_many_accounts_as_it_has_uses(Stores stores)
     {
-        await using var node = await Node.StartAsync(("Accounts:Registration", "Invite"));
+        await using var node = await Node.StartAsync(stores, ("Accounts:Registration", "Invite"));
         var invite = await node.Get<Invites>().CreateAsync(uses: 3, TimeSpan.FromDays(1), TestContext.Current.CancellationToken);
 
         var outcomes = await Task.WhenAll(Enumerable.Range(0, 20).Select(async _ => await InvitedAsync(node, invite)));

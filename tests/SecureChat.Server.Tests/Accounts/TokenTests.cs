@@ -7,10 +7,10 @@ namespace SecureChat.Server.Tests.Accounts;
 
 public sealed class TokenTests
 {
-    [Fact]
-    public async Task Two_parallel_refreshes_both_work()
+    [Theory, EveryStore]
+    public async Task Two_parallel_refreshes_both_work(Stores stores)
     {
-        await using var node = await Node.StartAsync();
+        await using var node = await Node.StartAsync(stores);
         var session = await new Person().SignUpAsync(node, "ada@example.org");
 
         var both = await Task.WhenAll(RefreshAsync(node, session.RefreshToken), RefreshAsync(node, session.RefreshToken));
@@ -36,10 +36,10 @@ public sealed class TokenTests
         Assert.NotEqual(0, ended);
     }
 
-    [Fact]
-    public async Task A_guessed_refresh_token_ends_nothing()
+    [Theory, EveryStore]
+    public async Task A_guessed_refresh_token_ends_nothing(Stores stores)
     {
-        await using var node = await Node.StartAsync();
+        await using var node = await Node.StartAsync(stores);
         var session = await new Person().SignUpAsync(node, "ada@example.org");
 
         foreach (var guess in (string[])["", "x", new string('A', 43), new string('A', 4000), "=" + session.RefreshToken])
@@ -80,10 +80,10 @@ public sealed class TokenTests
         Assert.Equal("204", await LogoutAsync(node, session.AccessToken));
     }
 
-    [Fact]
-    public async Task Logging_out_ends_the_tokens_at_once()
+    [Theory, EveryStore]
+    public async Task Logging_out_ends_the_tokens_at_once(Stores stores)
     {
-        await using var node = await Node.StartAsync();
+        await using var node = await Node.StartAsync(stores);
         var session = await new Person().SignUpAsync(node, "ada@example.org");
 
         Assert.Equal("204", await LogoutAsync(node, session.AccessToken));

@@ -6,10 +6,10 @@ namespace SecureChat.Server.Tests.Accounts;
 
 public sealed class UsernameTests
 {
-    [Fact]
-    public async Task A_reserved_username_can_be_confirmed_and_found()
+    [Theory, EveryStore]
+    public async Task A_reserved_username_can_be_confirmed_and_found(Stores stores)
     {
-        await using var node = await Node.StartAsync();
+        await using var node = await Node.StartAsync(stores);
         using var ada = await Member.SignUpAsync(node, "ada@example.org");
         using var bob = await Member.SignUpAsync(node, "bob@example.org");
         var hash = RandomNumberGenerator.GetBytes(32);
@@ -39,10 +39,10 @@ public sealed class UsernameTests
         Assert.Equal((await hit.TextAsync()).Length, (await miss.TextAsync()).Length);
     }
 
-    [Fact]
-    public async Task One_of_many_who_want_a_username_gets_it()
+    [Theory, EveryStore]
+    public async Task One_of_many_who_want_a_username_gets_it(Stores stores)
     {
-        await using var node = await Node.StartAsync();
+        await using var node = await Node.StartAsync(stores);
         var people = await Task.WhenAll(Enumerable.Range(0, 8).Select(i => Member.SignUpAsync(node, $"p{i}@example.org")));
         var hash = RandomNumberGenerator.GetBytes(32);
 
@@ -73,10 +73,10 @@ public sealed class UsernameTests
         Assert.Equal("409 username_taken", await ConfirmAsync(bob, free));
     }
 
-    [Fact]
-    public async Task A_deleted_username_leads_nowhere_and_is_free_again()
+    [Theory, EveryStore]
+    public async Task A_deleted_username_leads_nowhere_and_is_free_again(Stores stores)
     {
-        await using var node = await Node.StartAsync();
+        await using var node = await Node.StartAsync(stores);
         using var ada = await Member.SignUpAsync(node, "ada@example.org");
         using var bob = await Member.SignUpAsync(node, "bob@example.org");
         var hash = RandomNumberGenerator.GetBytes(32);
@@ -90,10 +90,10 @@ public sealed class UsernameTests
         Assert.Equal(bob.Account, await FindAsync(ada, hash));
     }
 
-    [Fact]
-    public async Task A_new_link_ends_the_old_one_unless_it_is_kept()
+    [Theory, EveryStore]
+    public async Task A_new_link_ends_the_old_one_unless_it_is_kept(Stores stores)
     {
-        await using var node = await Node.StartAsync();
+        await using var node = await Node.StartAsync(stores);
         using var ada = await Member.SignUpAsync(node, "ada@example.org");
         Assert.Equal("404 not_found", await (await PutLinkAsync(ada, keep: false)).OutcomeAsync());
         var first = await TakeAsync(ada, RandomNumberGenerator.GetBytes(32));

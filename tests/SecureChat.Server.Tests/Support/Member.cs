@@ -24,7 +24,7 @@ internal sealed class Member(Person person, Session session, HttpClient http) : 
     public async Task<Member> LinkAsync(Node node)
     {
         var code = await (await Http.PostAsync("/v1/devices/link-code", new { })).ReadAsync<LinkCode>();
-        var session = await (await node.Http.PostAsync("/v1/auth/link", new LinkDevice(code.Code, Person.NewDevice())))
+        var session = await (await node.Http.PostAsync("/v1/devices/link", new LinkDevice(code.Code, Person.NewDevice())))
             .ReadAsync<Session>();
         return new Member(Person, session, node.As(session.AccessToken));
     }

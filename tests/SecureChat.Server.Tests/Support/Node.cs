@@ -39,6 +39,12 @@ internal sealed class Node : IAsyncDisposable
     public static async Task<Node> StartAsync(params (string Name, string Value)[] settings) =>
         await StartAsync(new FakeTimeProvider(new DateTimeOffset(2026, 3, 1, 12, 0, 0, TimeSpan.Zero)), settings);
 
+    /// <summary>On shared stores the clock is the real one, because Redis keeps time itself.</summary>
+    public static async Task<Node> StartAsync(Stores stores, params (string Name, string Value)[] settings) =>
+        stores is Stores.Embedded
+            ? await StartAsync(settings)
+            : await StartAsync(clock: null, [.. await SharedStores.NewAsync(), .. settings]);
+
     /// <param name="clock">Null: the real one.</param>
     public static async Task<Node> StartAsync(FakeTimeProvider? clock, params (string Name, string Value)[] settings)
     {
