@@ -9,8 +9,7 @@ namespace SecureChat.Signal.Sessions;
 /// <summary>The steps of sessions without waiting for anything: record in, record out. A refusal leaves the record as it was.</summary>
 internal static class SessionSteps
 {
-    /// <summary>Encrypts in the current session.</summary>
-    /// <exception cref="SignalException"><see cref="SignalError.NoSession"/>.</exception>
+    /// <summary>Encrypts in the current session, which there has to be.</summary>
     public static (SessionRecord Next, SessionMessage Message) Encrypt(
         SessionRecord record, ReadOnlySpan<byte> plaintext, ReadOnlySpan<byte> addresses, RandomSource random)
     {

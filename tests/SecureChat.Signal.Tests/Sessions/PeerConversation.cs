@@ -3,6 +3,7 @@ using SecureChat.Signal.Addresses;
 using SecureChat.Signal.Handshake;
 using SecureChat.Signal.Keys;
 using SecureChat.Signal.Sessions;
+using SecureChat.Signal.Spqr;
 using SecureChat.Signal.Tests.Support;
 using SecureChat.Tests;
 
@@ -16,6 +17,12 @@ internal sealed class PeerConversation(Device ours, PeerParty theirs)
     private readonly ProtocolAddress _remote = new(theirs.Name, theirs.Device);
 
     public int Decrypted { get; private set; }
+
+    /// <summary>States of the post-quantum ratchet that our side has been in.</summary>
+    public HashSet<string> States { get; } = [];
+
+    /// <summary>Kinds of post-quantum messages that our side has received.</summary>
+    public HashSet<SpqrMessageType> Received { get; } = [];
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
@@ -75,7 +82,7 @@ internal sealed class PeerConversation(Device ours, PeerParty theirs)
         for (var sent = 2; sent < messages;)
         {
             var fromUs = ours.Random.Percent(50);
-            var burst = ours.Random.Percent(10) ? 1 + ours.Random.Below(20) : 1 + ours.Random.Below(2);
+            var burst = ours.Random.Percent(5) ? 1 + ours.Random.Below(60) : 1 + ours.Random.Below(2);
             for (var i = 0; i < burst; i++, sent++)
             {
                 await SendAsync(fromUs);
@@ -94,6 +101,7 @@ internal sealed class PeerConversation(Device ours, PeerParty theirs)
         if (fromUs)
         {
             var message = await ours.EncryptAsync(_remote, plaintext);
+            await NoteStateAsync();
             Add(_toThem, (message, plaintext), lost);
             return;
         }
@@ -128,8 +136,21 @@ internal sealed class PeerConversation(Device ours, PeerParty theirs)
         sent.Plaintext,
         await theirs.DecryptAsync(ours.PeerAddress, (int)sent.Message.Type, sent.Message.Serialized.ToArray(), Ct));
 
-    private async Task ToUsAsync((SessionMessage Message, byte[] Plaintext) sent) =>
+    private async Task ToUsAsync((SessionMessage Message, byte[] Plaintext) sent)
+    {
         Assert.Equal(sent.Plaintext, await ours.DecryptAsync(_remote, sent.Message));
+        var message = sent.Message.Type == CiphertextType.Message
+            ? SignalMessage.Parse(sent.Message.Serialized.Span)
+            : PreKeySignalMessage.Parse(sent.Message.Serialized.Span).Message;
+        Received.Add(SpqrMessage.Parse(message.PostQuantum.Span)!.Type);
+        await NoteStateAsync();
+    }
+
+    private async Task NoteStateAsync()
+    {
+        using var record = SessionRecord.Parse(await ours.StoredAsync(_remote));
+        States.Add(record.Current!.PostQuantum.Braid.GetType().Name);
+    }
 
     private static PublishedPreKey Published(JsonElement key) =>
         new(key.GetProperty("id").GetUInt32(), PublicKey.Parse(key.Bytes("publicKey")));

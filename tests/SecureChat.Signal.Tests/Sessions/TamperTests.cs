@@ -1,0 +1,230 @@
+using SecureChat.Signal.Handshake;
+using SecureChat.Signal.Keys;
+using SecureChat.Signal.Sessions;
+using SecureChat.Signal.Tests.Support;
+
+namespace SecureChat.Signal.Tests.Sessions;
+
+/// <summary>Whoever flips a bit gets a refusal, and has changed nothing.</summary>
+public sealed class TamperTests : IDisposable
+{
+    private readonly SeededRandom _random = new(11);
+    private readonly Device _alice;
+    private readonly Device _bob;
+
+    public TamperTests() => (_alice, _bob) = (new Device(_random), new Device(_random, 3));
+
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    public void Dispose()
+    {
+        _alice.Dispose();
+        _bob.Dispose();
+    }
+
+    [Fact]
+    public async Task Every_flipped_bit_of_an_opening_message_is_refused()
+    {
+        await _alice.StartAsync(_bob);
+        var message = await _alice.EncryptAsync(_bob.Address, [1, 2, 3]);
+
+        await RefusesEveryFlipAsync(message);
+
+        Assert.Equal([1, 2, 3], await _bob.DecryptAsync(_alice.Address, message));
+    }
+
+    [Fact]
+    public async Task Every_flipped_bit_of_an_opening_message_that_comes_again_is_refused()
+    {
+        await _alice.StartAsync(_bob);
+        await _bob.DecryptAsync(_alice.Address, await _alice.EncryptAsync(_bob.Address, [1]));
+        var message = await _alice.EncryptAsync(_bob.Address, [1, 2, 3]);
+
+        await RefusesEveryFlipAsync(message);
+
+        Assert.Equal([1, 2, 3], await _bob.DecryptAsync(_alice.Address, message));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Every_flipped_bit_of_a_message_is_refused(bool newChain)
+    {
+        await _alice.StartAsync(_bob);
+        await _bob.DecryptAsync(_alice.Address, await _alice.EncryptAsync(_bob.Address, [1]));
+        await _alice.DecryptAsync(_bob.Address, await _bob.EncryptAsync(_alice.Address, [2]));
+        if (!newChain)
+        {
+            await _bob.DecryptAsync(_alice.Address, await _alice.EncryptAsync(_bob.Address, [3]));
+        }
+
+        var message = await _alice.EncryptAsync(_bob.Address, [1, 2, 3]);
+
+        await RefusesEveryFlipAsync(message);
+
+        Assert.Equal([1, 2, 3], await _bob.DecryptAsync(_alice.Address, message));
+    }
+
+    [Fact]
+    public async Task Every_shortened_message_is_refused()
+    {
+        await _alice.StartAsync(_bob);
+        var message = await _alice.EncryptAsync(_bob.Address, [1]);
+
+        for (var size = 0; size < message.Serialized.Length; size++)
+        {
+            await _bob.RefusalAsync(_alice.Address, message with { Serialized = message.Serialized[..size] });
+        }
+
+        var longer = message with { Serialized = (byte[])[.. message.Serialized.Span, 0] };
+        Assert.Equal(SignalError.InvalidMessage, await _bob.RefusalAsync(_alice.Address, longer));
+        Assert.Null(await _bob.StoredAsync(_alice.Address));
+        Assert.Equal([1], await _bob.DecryptAsync(_alice.Address, message));
+    }
+
+    [Fact]
+    public async Task Every_flipped_bit_of_a_stored_record_is_noticed()
+    {
+        await _alice.StartAsync(_bob);
+        await _alice.StartAsync(_bob);
+        await _bob.DecryptAsync(_alice.Address, await _alice.EncryptAsync(_bob.Address, [1]));
+        await _alice.DecryptAsync(_bob.Address, await _bob.EncryptAsync(_alice.Address, [2]));
+        var stored = (await _alice.StoredAsync(_bob.Address))!;
+
+        foreach (var flipped in Flips(stored))
+        {
+            Assert.Equal(
+                SignalError.InvalidRecord, Assert.Throws<SignalException>(() => SessionRecord.Parse(flipped)).Error);
+        }
+
+        for (var size = 0; size < stored.Length; size++)
+        {
+            Assert.Throws<SignalException>(() => SessionRecord.Parse(stored.AsSpan(0, size)));
+        }
+    }
+
+    [Fact]
+    public void Every_flipped_bit_of_what_a_bundle_signs_is_refused()
+    {
+        var bundle = _bob.Bundle(oneTime: true);
+        bundle.Verify();
+
+        Refuses(bundle.IdentityKey.Serialize(), key => bundle with { IdentityKey = PublicKey.Parse(key) });
+        Refuses(
+            bundle.SignedPreKey.PublicKey.Serialize(),
+            key => bundle with { SignedPreKey = bundle.SignedPreKey with { PublicKey = PublicKey.Parse(key) } });
+        Refuses(bundle.SignedPreKeySignature.ToArray(), signature => bundle with { SignedPreKeySignature = signature });
+        Refuses(bundle.KyberPreKey.Serialize(), key => bundle with { KyberPreKey = KyberPublicKey.Parse(key) });
+        Refuses(bundle.KyberPreKeySignature.ToArray(), signature => bundle with { KyberPreKeySignature = signature });
+        Assert.Throws<SignalException>(() => (bundle with { KyberPreKeySignature = bundle.SignedPreKeySignature }).Verify());
+        Assert.Throws<SignalException>(() => (bundle with { KyberPreKeySignature = default }).Verify());
+    }
+
+    [Theory]
+    [InlineData("0000000000000000000000000000000000000000000000000000000000000000")]
+    [InlineData("0100000000000000000000000000000000000000000000000000000000000000")]
+    [InlineData("e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800")]
+    [InlineData("5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157")]
+    [InlineData("ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f")]
+    public async Task A_key_of_low_order_starts_no_session_in_either_role(string raw)
+    {
+        var low = PublicKey.FromRaw(Convert.FromHexString(raw));
+        var bundle = _bob.Bundle(oneTime: true);
+        var signature = _bob.Self.Identity.PrivateKey.Sign(low.Serialized, _random);
+        PreKeyBundle[] bundles =
+        [
+            bundle with { SignedPreKey = new PublishedPreKey(1, low), SignedPreKeySignature = signature },
+            bundle with { OneTimePreKey = new PublishedPreKey(1, low) },
+        ];
+        foreach (var poisoned in bundles)
+        {
+            var refusal = await Assert.ThrowsAsync<SignalException>(async () =>
+                await _alice.Cipher.StartAsync(_bob.Address, poisoned.Verify(), _alice.Now, Ct));
+            Assert.Equal(SignalError.InvalidKey, refusal.Error);
+        }
+
+        await _alice.StartAsync(_bob);
+        var opening = PreKeySignalMessage.Parse((await _alice.EncryptAsync(_bob.Address, [1])).Serialized.Span);
+        foreach (var header in new[] { opening.Header with { BaseKey = low }, opening.Header with { IdentityKey = low } })
+        {
+            var forged = new PreKeySignalMessage(header, opening.Message).Serialize();
+            Assert.Equal(SignalError.InvalidMessage, await _bob.RefusalAsync(
+                _alice.Address, new SessionMessage(CiphertextType.PreKeyMessage, forged)));
+        }
+
+        Assert.Null(await _bob.StoredAsync(_alice.Address));
+    }
+
+    [Fact]
+    public async Task A_ratchet_key_of_low_order_is_refused()
+    {
+        await _alice.StartAsync(_bob);
+        await _bob.DecryptAsync(_alice.Address, await _alice.EncryptAsync(_bob.Address, [1]));
+        var genuine = (await _bob.EncryptAsync(_alice.Address, [1])).Serialized.ToArray();
+        var before = await _alice.StoredAsync(_bob.Address);
+        genuine.AsSpan(4, 32).Clear();
+
+        var message = new SessionMessage(CiphertextType.Message, genuine);
+
+        Assert.Equal(SignalError.InvalidMessage, await _alice.RefusalAsync(_bob.Address, message));
+        Assert.Equal(before, await _alice.StoredAsync(_bob.Address));
+    }
+
+    private async Task RefusesEveryFlipAsync(SessionMessage message)
+    {
+        var before = await _bob.StoredAsync(_alice.Address);
+        foreach (var flipped in Flips(message.Serialized.ToArray()))
+        {
+            if (IsOnlyAnotherRegistrationId(message, flipped))
+            {
+                continue;
+            }
+
+            await _bob.RefusalAsync(_alice.Address, message with { Serialized = flipped });
+            Assert.Equal(before, await _bob.StoredAsync(_alice.Address));
+        }
+    }
+
+    /// <summary>The one thing that the protocol lets nobody prove in a first message; a later one has to repeat it.</summary>
+    private static bool IsOnlyAnotherRegistrationId(SessionMessage message, byte[] flipped)
+    {
+        if (message.Type != CiphertextType.PreKeyMessage)
+        {
+            return false;
+        }
+
+        try
+        {
+            var (was, now) = (PreKeySignalMessage.Parse(message.Serialized.Span), PreKeySignalMessage.Parse(flipped));
+            return was.RegistrationId != now.RegistrationId
+                && was.Message.Serialize().SequenceEqual(now.Message.Serialize())
+                && (was.Header with { RegistrationId = now.RegistrationId }).Hash().SequenceEqual(now.Header.Hash());
+        }
+        catch (SignalException)
+        {
+            return false;
+        }
+    }
+
+    private static void Refuses(byte[] signed, Func<byte[], PreKeyBundle> poison)
+    {
+        foreach (var flipped in Flips(signed))
+        {
+            Assert.Contains(
+                Assert.Throws<SignalException>(() => poison([.. flipped]).Verify()).Error,
+                new[] { SignalError.InvalidSignature, SignalError.InvalidKey });
+        }
+    }
+
+    /// <summary>The same array each time, with one bit flipped.</summary>
+    private static IEnumerable<byte[]> Flips(byte[] bytes)
+    {
+        byte[] flipped = [.. bytes];
+        for (var bit = 0; bit < 8 * bytes.Length; bit++)
+        {
+            flipped[bit / 8] ^= (byte)(1 << (bit % 8));
+            yield return flipped;
+            flipped[bit / 8] = bytes[bit / 8];
+        }
+    }
+}
