@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Google.Protobuf;
 using SecureChat.Protocol.Proto;
+using SecureChat.Server.Tests.Documentation;
 
 namespace SecureChat.Server.Tests.Support;
 
@@ -39,7 +40,7 @@ internal sealed class ChatSocket : IAsyncDisposable
     {
         if (_isJson)
         {
-            await SendTextAsync(JsonFormatter.Default.Format(frame));
+            await SendTextAsync(Held("ClientFrame", JsonFormatter.Default.Format(frame)));
         }
         else
         {
@@ -81,7 +82,7 @@ internal sealed class ChatSocket : IAsyncDisposable
             if (part.EndOfMessage)
             {
                 return _isJson
-                    ? JsonParser.Default.Parse<ServerFrame>(Encoding.UTF8.GetString(message.ToArray()))
+                    ? JsonParser.Default.Parse<ServerFrame>(Held("ServerFrame", Encoding.UTF8.GetString(message.ToArray())))
                     : ServerFrame.Parser.ParseFrom(message.ToArray());
             }
         }
@@ -109,6 +110,13 @@ internal sealed class ChatSocket : IAsyncDisposable
     {
         _socket.Dispose();
         return ValueTask.CompletedTask;
+    }
+
+    // Every JSON frame of the test run is held against the published description of the socket.
+    private static string Held(string type, string json)
+    {
+        Assert.Empty(SocketSchema.Problems(type, json));
+        return json;
     }
 
     /// <summary>A message of one ciphertext to each of the devices, which may belong to several accounts.</summary>
