@@ -20,19 +20,17 @@ public sealed class PrivateKey : IDisposable
     public const int AgreementSize = 32;
 
     private readonly byte[] _scalar;
+    private PublicKey? _publicKey;
     private bool _disposed;
 
     private PrivateKey(byte[] scalar)
     {
         X25519.ClampPrivateKey(scalar);
         _scalar = scalar;
-        Span<byte> raw = stackalloc byte[X25519.PointSize];
-        X25519.GeneratePublicKey(scalar, raw);
-        PublicKey = PublicKey.FromRaw(raw);
     }
 
     /// <summary>The public key that belongs to this one.</summary>
-    public PublicKey PublicKey { get; }
+    public PublicKey PublicKey => _publicKey ??= MakePublicKey();
 
     /// <summary>A fresh key.</summary>
     public static PrivateKey Generate(RandomSource random)
@@ -87,5 +85,13 @@ public sealed class PrivateKey : IDisposable
     {
         CryptographicOperations.ZeroMemory(_scalar);
         _disposed = true;
+    }
+
+    private PublicKey MakePublicKey()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        Span<byte> raw = stackalloc byte[X25519.PointSize];
+        X25519.GeneratePublicKey(_scalar, raw);
+        return PublicKey.FromRaw(raw);
     }
 }
