@@ -12,7 +12,13 @@ namespace SecureChat.Server;
 /// <summary>Table of contents: the commands, the services of every slice, the routes of every slice.</summary>
 internal static class Program
 {
-    private static int Main(string[] args) => CommandLine.Run(args, HealthCommand.Create(), InviteCommand.Create());
+    private static int Main(string[] args)
+    {
+        // Read once, before the first socket: docs/decisions/0030-runtime-settings.md.
+        const string inline = "DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS";
+        Environment.SetEnvironmentVariable(inline, Environment.GetEnvironmentVariable(inline) ?? "1");
+        return CommandLine.Run(args, HealthCommand.Create(), InviteCommand.Create());
+    }
 
     /// <summary>The services of every slice; tests start the same server.</summary>
     internal static void AddServices(IHostApplicationBuilder builder)
