@@ -25,6 +25,12 @@ internal sealed class Invites(Database db, TimeProvider time)
     public async Task<bool> RevokeAsync(string name, CancellationToken ct) =>
         await db.ExecuteAsync($"DELETE FROM invites WHERE invite = {name}", ct) > 0;
 
+    /// <summary>Whether the code could be used now, so that a mistyped one costs nobody a one-time code.</summary>
+    public async Task<bool> IsUsableAsync(string code, CancellationToken ct) =>
+        await db.FirstOrDefaultAsync<long>($"""
+            SELECT COUNT(*) FROM invites WHERE code_hash = {Hash(code)} AND used < uses AND expires_at > {time.GetUtcNow()}
+            """, ct) > 0;
+
     /// <summary>Takes one use, in the transaction that makes the account; false: wrong, used up or expired.</summary>
     /// <remarks>One statement checks and counts, so that parallel sign-ups cannot share a use.</remarks>
     public async Task<bool> UseAsync(Database.Transaction transaction, string code, CancellationToken ct) =>

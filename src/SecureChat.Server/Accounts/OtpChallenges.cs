@@ -53,9 +53,10 @@ internal sealed class OtpChallenges(IHotStore hot, Secrets secrets, TimeProvider
             return null;
         }
 
-        // Counted before it is compared, so that parallel guesses cannot share a try.
-        if (await hot.CountAsync($"otp-tries:{challenge}", Life + TimeSpan.FromMinutes(1), ct) > MaxTries
-            || await hot.GetAsync($"otp:{challenge}", ct) is not { Length: 64 } stored
+        // Looked up first, so that made-up challenges leave nothing behind; counted before the code is compared, so that
+        // parallel guesses cannot share a try.
+        if (await hot.GetAsync($"otp:{challenge}", ct) is not { Length: 64 } stored
+            || await hot.CountAsync($"otp-tries:{challenge}", Life + TimeSpan.FromMinutes(1), ct) > MaxTries
             || !CryptographicOperations.FixedTimeEquals(stored.AsSpan(32), CodeHash(challenge, code)))
         {
             return null;

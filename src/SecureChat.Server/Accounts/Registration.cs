@@ -9,7 +9,7 @@ namespace SecureChat.Server.Accounts;
 
 /// <summary>The rules of signing up. Spec: docs/protocol/accounts.md#registration.</summary>
 internal sealed class Registration(
-    AccountStore accounts, OtpChallenges challenges, RegistrationLock registrationLock,
+    AccountStore accounts, OtpChallenges challenges, Invites invites, RegistrationLock registrationLock,
     AccountDirectory directory, Mailbox mailbox, IOptions<AccountsOptions> options, IHostEnvironment environment,
     ILogger<Registration> log)
 {
@@ -62,6 +62,11 @@ internal sealed class Registration(
             if (Mode is RegistrationMode.Invite && request.Invite is not { Length: > 0 and <= MaxInviteLength })
             {
                 return Problem.From(ProtocolError.InviteRequired);
+            }
+
+            if (Mode is RegistrationMode.Invite && !await invites.IsUsableAsync(request.Invite!, ct))
+            {
+                return Problem.From(ProtocolError.WrongCode);
             }
 
             return await challenges.UseAsync(proof, ct)

@@ -49,7 +49,7 @@ internal sealed partial class Person(World world, string name, ServerProcess hom
         var code = await Primary.Api.PostAsync("/v1/devices/link-code", null, ct);
         using var api = new Api((node ?? home).Api);
         var session = await api.PostAsync(
-            "/v1/auth/link",
+            "/v1/devices/link",
             new { code = code.GetProperty("code").GetString(), device = Device.Registration(party, keys) },
             ct);
         return await AddAsync(party, session, node ?? home, ct);

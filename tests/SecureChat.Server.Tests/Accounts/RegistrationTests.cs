@@ -128,8 +128,9 @@ public sealed class RegistrationTests
         node.Clock.Advance(TimeSpan.FromMinutes(5));
         var invite = await node.Get<Invites>().CreateAsync(1, TimeSpan.FromDays(1), TestContext.Current.CancellationToken);
         var (challenge, code) = await Person.RequestCodeAsync(node, "ada@example.org");
-        var first = await (await node.Http.PostAsync(
-            "/v1/auth/register", new Register(ada.IdentityKey, ada.NewDevice(), challenge, code, invite))).ReadAsync<Session>();
+        var request = new Register(ada.IdentityKey, ada.NewDevice(), challenge, code, "mistyped");
+        Assert.Equal("403 wrong_code", await (await node.Http.PostAsync("/v1/auth/register", request)).OutcomeAsync());
+        var first = await (await node.Http.PostAsync("/v1/auth/register", request with { Invite = invite })).ReadAsync<Session>();
         node.Clock.Advance(TimeSpan.FromMinutes(5));
 
         var second = await ada.SignUpAsync(node, "ada@example.org");
