@@ -19,7 +19,7 @@ public sealed class RouteTests
         ["POST /v1/auth/otp"] = "the caller has no account yet",
         ["POST /v1/auth/register"] = "the code or the invite is the credential",
         ["POST /v1/auth/refresh"] = "the refresh token is the credential",
-        ["POST /v1/auth/link"] = "the link code is the credential",
+        ["POST /v1/devices/link"] = "the link code is the credential",
         ["POST /v1/keys/fetch"] = "a sealed sender must not name itself",
         ["GET /ws"] = "the ticket or the header is checked by the handshake itself",
         ["GET /ws/provisioning"] = "a new device has no credentials yet",
