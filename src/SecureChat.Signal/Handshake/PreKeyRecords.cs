@@ -29,7 +29,7 @@ public sealed class PreKeyRecord(uint id, PrivateKey privateKey) : IDisposable
     public byte[] Serialize()
     {
         var secret = privateKey.Serialize();
-        var stored = StoredPreKey.Write(id, privateKey.PublicKey.Serialized, secret).ToArray();
+        var stored = StoredPreKey.Write(id, privateKey.PublicKey.Serialized, secret).ToArrayAndErase();
         CryptographicOperations.ZeroMemory(secret);
         return stored;
     }
@@ -84,7 +84,7 @@ public sealed class SignedPreKeyRecord(uint id, DateTimeOffset createdAt, Privat
         var stored = StoredPreKey.Write(id, privateKey.PublicKey.Serialized, secret)
             .Bytes(StoredPreKey.SignatureField, signature.Span)
             .Fixed64(StoredPreKey.CreatedAtField, (ulong)createdAt.ToUnixTimeMilliseconds())
-            .ToArray();
+            .ToArrayAndErase();
         CryptographicOperations.ZeroMemory(secret);
         return stored;
     }
@@ -139,7 +139,7 @@ public sealed class KyberPreKeyRecord(uint id, DateTimeOffset createdAt, KyberKe
         var stored = StoredPreKey.Write(id, keyPair.PublicKey.Serialized, secret)
             .Bytes(StoredPreKey.SignatureField, signature.Span)
             .Fixed64(StoredPreKey.CreatedAtField, (ulong)createdAt.ToUnixTimeMilliseconds())
-            .ToArray();
+            .ToArrayAndErase();
         CryptographicOperations.ZeroMemory(secret);
         return stored;
     }

@@ -74,7 +74,7 @@ public sealed class IdentityKeyPair : IDisposable
         var serialized = new ProtoWriter()
             .Bytes(PublicKeyField, PublicKey.Serialized)
             .Bytes(PrivateKeyField, privateKey)
-            .ToArray();
+            .ToArrayAndErase();
         CryptographicOperations.ZeroMemory(privateKey);
         return serialized;
     }

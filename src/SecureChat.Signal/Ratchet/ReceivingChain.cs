@@ -63,7 +63,7 @@ internal sealed class ReceivingChain : IDisposable
         .Bytes(2, _chainKey)
         .UInt(3, Index)
         .Bytes(4, _skipped)
-        .ToArray();
+        .ToArrayAndErase();
 
     public static ReceivingChain? Parse(ReadOnlySpan<byte> stored)
     {

@@ -41,7 +41,7 @@ internal static class SessionStateCodec
             writer.Bytes(14, state.Pending.Serialize());
         }
 
-        return (state.Opening is null ? writer : writer.Bytes(15, state.Opening)).ToArray();
+        return (state.Opening is null ? writer : writer.Bytes(15, state.Opening)).ToArrayAndErase();
     }
 
     /// <summary>The key that names a stored session, without reading the rest of it.</summary>

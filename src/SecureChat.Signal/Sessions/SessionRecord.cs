@@ -100,6 +100,7 @@ public sealed class SessionRecord : IDisposable
         stored[0] = StoredVersion;
         writer.Written.CopyTo(stored.AsSpan(1));
         SHA256.HashData(stored.AsSpan(..^SHA256.HashSizeInBytes), stored.AsSpan(^SHA256.HashSizeInBytes..));
+        writer.Erase();
         return stored;
     }
 

@@ -6,11 +6,25 @@ namespace SecureChat.Signal.Wire;
 /// <remarks>Absent is absent: a field is written exactly when a method is called for it, also with zero or nothing in it.</remarks>
 internal sealed class ProtoWriter
 {
-    private readonly ArrayBufferWriter<byte> _buffer = new();
+    /// <summary>Enough for most, so that no half-written copy is left behind by growing.</summary>
+    private const int InitialCapacity = 512;
+
+    private readonly ArrayBufferWriter<byte> _buffer = new(InitialCapacity);
 
     public ReadOnlySpan<byte> Written => _buffer.WrittenSpan;
 
     public byte[] ToArray() => _buffer.WrittenSpan.ToArray();
+
+    /// <summary>The fields, for what holds secrets: erases the writer's own copy of them.</summary>
+    public byte[] ToArrayAndErase()
+    {
+        var written = ToArray();
+        Erase();
+        return written;
+    }
+
+    /// <summary>Erases what was written.</summary>
+    public void Erase() => _buffer.Clear();
 
     public ProtoWriter UInt(int field, ulong value)
     {

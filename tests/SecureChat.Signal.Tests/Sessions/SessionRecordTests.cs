@@ -97,6 +97,41 @@ public sealed class SessionRecordTests : IDisposable
     }
 
     [Fact]
+    public async Task A_message_that_no_session_reads_is_refused_and_changes_none()
+    {
+        await _alice.StartAsync(_bob);
+        await _bob.DecryptAsync(_alice.Address, await _alice.EncryptAsync(_bob.Address, [1]));
+        var read = await _bob.EncryptAsync(_alice.Address, [2]);
+        await _alice.DecryptAsync(_bob.Address, read);
+        await _alice.StartAsync(_bob);
+        await _alice.StartAsync(_bob);
+        var before = await _alice.StoredAsync(_bob.Address);
+        var forged = (await _bob.EncryptAsync(_alice.Address, [3])).Serialized.ToArray();
+        forged[^1] ^= 1;
+
+        var refusal = await _alice.RefusalAsync(_bob.Address, new SessionMessage(CiphertextType.Message, forged));
+
+        Assert.Equal(SignalError.InvalidMessage, refusal);
+        Assert.Equal(SignalError.DuplicateMessage, await _alice.RefusalAsync(_bob.Address, read));
+        Assert.Equal(before, await _alice.StoredAsync(_bob.Address));
+    }
+
+    [Fact]
+    public async Task A_record_of_archived_sessions_alone_refuses_what_none_of_them_reads()
+    {
+        await _alice.StartAsync(_bob);
+        await _bob.DecryptAsync(_alice.Address, await _alice.EncryptAsync(_bob.Address, [1]));
+        var forged = (await _bob.EncryptAsync(_alice.Address, [3])).Serialized.ToArray();
+        forged[^1] ^= 1;
+        using var record = SessionRecord.Parse(await _alice.StoredAsync(_bob.Address));
+        using var archived = record.ArchiveCurrent();
+        await _alice.Stores.StoreAsync(_bob.Address, archived, Ct);
+
+        Assert.Equal(SignalError.InvalidMessage, await _alice.RefusalAsync(
+            _bob.Address, new SessionMessage(CiphertextType.Message, forged)));
+    }
+
+    [Fact]
     public async Task An_archived_session_sends_nothing_and_still_reads_what_is_late()
     {
         await _alice.StartAsync(_bob);

@@ -3,6 +3,7 @@ using SecureChat.Signal.Keys;
 using SecureChat.Signal.Ratchet;
 using SecureChat.Signal.Sessions;
 using SecureChat.Signal.Tests.Support;
+using SecureChat.Signal.Wire;
 
 namespace SecureChat.Signal.Tests.Sessions;
 
@@ -271,6 +272,58 @@ public sealed class SessionTests : IDisposable
 
         Assert.Equal(error, await _bob.RefusalAsync(_alice.Address, new SessionMessage(CiphertextType.PreKeyMessage, opening)));
         Assert.Equal(error, await _bob.RefusalAsync(_alice.Address, new SessionMessage(CiphertextType.Message, opening)));
+    }
+
+    [Theory]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    [InlineData(true, true)]
+    public async Task An_opening_without_kyber_is_refused_as_legacy(bool withoutId, bool withoutCiphertext)
+    {
+        await _alice.StartAsync(_bob);
+        var opening = PreKeySignalMessage.Parse((await ToBobAsync([1])).Serialized.Span);
+        var writer = new ProtoWriter();
+        PreKeySignalMessage.WriteBeforeMessage(writer, opening.Header);
+        writer.Bytes(4, opening.Message.Serialized)
+            .UInt(5, opening.RegistrationId)
+            .UInt(6, opening.Header.SignedPreKeyId);
+        if (!withoutId)
+        {
+            writer.UInt(7, opening.Header.KyberPreKeyId);
+        }
+
+        if (!withoutCiphertext)
+        {
+            writer.Bytes(8, opening.Header.KyberCiphertext);
+        }
+
+        byte[] message = [MessageVersion.Current, .. writer.Written];
+
+        Assert.Equal(SignalError.LegacyVersion, await _bob.RefusalAsync(
+            _alice.Address, new SessionMessage(CiphertextType.PreKeyMessage, message)));
+        Assert.Equal(_alice.Self.Identity.PublicKey, opening.IdentityKey);
+        Assert.NotNull(opening.PreKeyId);
+    }
+
+    [Fact]
+    public async Task A_message_without_the_post_quantum_ratchet_is_refused_as_legacy()
+    {
+        await TalkAsync();
+        var genuine = SignalMessage.Parse((await ToBobAsync([1])).Serialized.Span);
+        byte[] stripped =
+        [
+            MessageVersion.Current,
+            .. new ProtoWriter()
+                .Bytes(1, genuine.RatchetKey.Serialized)
+                .UInt(2, genuine.Counter)
+                .UInt(3, 0)
+                .Bytes(4, genuine.Ciphertext.Span)
+                .Written,
+            .. new byte[8],
+        ];
+
+        Assert.Equal(SignalError.LegacyVersion, await _bob.RefusalAsync(
+            _alice.Address, new SessionMessage(CiphertextType.Message, stripped)));
     }
 
     [Fact]
