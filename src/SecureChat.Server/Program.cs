@@ -26,6 +26,9 @@ internal static class Program
         // The framework logs every request's URL by default.
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
 
+        // Its scope would put the path, which a stranger may fill with anything, beside every line of a request.
+        builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
+
         // What stops the start is told on the terminal, in a sentence.
         builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None);
         builder.Services.Configure<RouteHandlerOptions>(options => options.ThrowOnBadRequest = true);

@@ -18,8 +18,7 @@ internal static class Listening
         {
             Limit(kestrel.Limits);
             kestrel.AddServerHeader = false;
-            var certificate = new Lazy<CertificateFiles>(() => new CertificateFiles(
-                server.CertificateFile, server.CertificateKeyFile, kestrel.ApplicationServices.GetRequiredService<TimeProvider>()));
+            var certificate = new CertificateFiles(server.CertificateFile, server.CertificateKeyFile);
             Listen(kestrel, server.Api, certificate, _ => { });
             Listen(kestrel, server.Socket, certificate, _ => { });
             Listen(kestrel, server.Management, certificate, _ => { });
@@ -27,7 +26,7 @@ internal static class Listening
     }
 
     private static void Listen(
-        KestrelServerOptions kestrel, string url, Lazy<CertificateFiles> certificate, Action<ListenOptions> configure)
+        KestrelServerOptions kestrel, string url, CertificateFiles certificate, Action<ListenOptions> configure)
     {
         if (!ListenAddress.TryParse(url, out var address))
         {
@@ -42,7 +41,7 @@ internal static class Listening
                 {
                     OnConnection = _ => ValueTask.FromResult(new SslServerAuthenticationOptions
                     {
-                        ServerCertificateContext = certificate.Value.Current,
+                        ServerCertificateContext = certificate.Current,
                     }),
                 });
             }
@@ -64,26 +63,24 @@ internal static class Listening
         limits.Http2.MaxStreamsPerConnection = 100;
     }
 
-    /// <summary>The certificate in its files, read again when they change, so that a renewal needs no restart.</summary>
-    private sealed class CertificateFiles(string certificate, string key, TimeProvider time)
+    /// <summary>The certificate in its files, read again when one of them changes, so that a renewal needs no restart.</summary>
+    private sealed class CertificateFiles(string certificate, string key)
     {
-        private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(10);
-
         private readonly Lock _gate = new();
         private SslStreamCertificateContext? _current;
-        private DateTime _written;
-        private long _looked;
+        private (DateTime, DateTime) _written;
 
+        /// <summary>Asked at every handshake, beside which looking at two files costs nothing.</summary>
         public SslStreamCertificateContext Current
         {
             get
             {
                 lock (_gate)
                 {
-                    if (_current is null || time.GetElapsedTime(_looked) > LookEvery)
+                    var written = (File.GetLastWriteTimeUtc(certificate), File.GetLastWriteTimeUtc(key));
+                    if (_current is null || written != _written)
                     {
-                        _looked = time.GetTimestamp();
-                        Refresh();
+                        Read(written);
                     }
 
                     return _current!;
@@ -91,14 +88,8 @@ internal static class Listening
             }
         }
 
-        private void Refresh()
+        private void Read((DateTime, DateTime) written)
         {
-            var written = File.GetLastWriteTimeUtc(certificate);
-            if (_current is not null && written == _written)
-            {
-                return;
-            }
-
             try
             {
                 var chain = new X509Certificate2Collection();
@@ -108,9 +99,9 @@ internal static class Listening
                 _written = written;
             }
             catch (Exception failure) when (
-                _current is not null && failure is IOException or CryptographicException)
+                _current is not null && failure is IOException or CryptographicException or ArgumentException)
             {
-                // Caught in the middle of a renewal: the old one serves until both files are there.
+                // Caught in the middle of a renewal: the old one serves until both files belong together.
             }
         }
     }

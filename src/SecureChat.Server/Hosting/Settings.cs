@@ -45,7 +45,9 @@ internal static class Settings
     public static string VariableOf(string section, string name) =>
         $"{Prefix}{section.ToUpperInvariant()}__{name.ToUpperInvariant()}";
 
-    private static Dictionary<string, string?> FromFiles(IDictionary environment)
+    /// <summary>The settings whose values are in files that the environment names.</summary>
+    /// <exception cref="SettingsException">A file cannot be read, or not only its owner can read it.</exception>
+    internal static Dictionary<string, string?> FromFiles(IDictionary environment)
     {
         var settings = new Dictionary<string, string?>();
         foreach (DictionaryEntry variable in environment)
@@ -102,7 +104,9 @@ internal static class Settings
     private static string Complete<TOptions>(string section, string sentence)
         where TOptions : class, new()
     {
-        var named = sentence.Contains(section + ":", StringComparison.Ordinal) ? sentence : $"{section}:{sentence}";
+        const string FrameworkStart = "The field ";
+        var plain = sentence.StartsWith(FrameworkStart, StringComparison.Ordinal) ? sentence[FrameworkStart.Length..] : sentence;
+        var named = plain.Contains(section + ":", StringComparison.Ordinal) ? plain : $"{section}:{plain}";
         var property = typeof(TOptions).GetProperties().FirstOrDefault(candidate =>
             named.Contains($"{section}:{candidate.Name}", StringComparison.OrdinalIgnoreCase));
         var good = property?.GetValue(new TOptions());

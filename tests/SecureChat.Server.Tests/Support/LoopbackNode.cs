@@ -27,7 +27,7 @@ internal sealed class LoopbackNode : IAsyncDisposable
     {
         var folder = Directory.CreateTempSubdirectory("securechat-node-");
         var (api, socket) = (FreePort(), FreePort());
-        var app = Hosting.Server.Build(
+        var app = Server.Hosting.Server.Build(
         [
             $"--Storage:DataFolder={folder.FullName}", $"--Server:Api=http://127.0.0.1:{api}",
             $"--Server:Socket=http://127.0.0.1:{socket}", "--Server:Management=", "--Server:DrainSeconds=3", "--Limits:Scale=0", .. settings,

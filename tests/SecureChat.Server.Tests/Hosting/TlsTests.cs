@@ -1,0 +1,69 @@
+using System.Net;
+using System.Net.Security;
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using SecureChat.Server.Tests.Support;
+
+namespace SecureChat.Server.Tests.Hosting;
+
+public sealed class TlsTests : IDisposable
+{
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("securechat-tls-");
+
+    private string CertificateFile => Path.Combine(_folder.FullName, "chain.pem");
+
+    private string KeyFile => Path.Combine(_folder.FullName, "key.pem");
+
+    [Fact]
+    public async Task A_renewed_certificate_is_served_without_a_restart_and_a_half_written_one_never()
+    {
+        var first = Write("one");
+        var port = FreePort();
+        await using var node = await LoopbackNode.StartAsync(
+            $"--Server:Api=https://127.0.0.1:{port}", $"--Server:CertificateFile={CertificateFile}", $"--Server:CertificateKeyFile={KeyFile}");
+        Assert.Equal(first, await ServedAsync(port));
+
+        await File.WriteAllTextAsync(CertificateFile, "-----BEGIN CERT", TestContext.Current.CancellationToken);
+        Assert.Equal(first, await ServedAsync(port));
+
+        var second = Write("two");
+        Assert.Equal(second, await ServedAsync(port));
+        Assert.NotEqual(first, second);
+    }
+
+    public void Dispose() => _folder.Delete(recursive: true);
+
+    // Its thumbprint.
+    private string Write(string name)
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256);
+        var now = TimeProvider.System.GetUtcNow();
+        using var certificate = request.CreateSelfSigned(now.AddDays(-1), now.AddDays(1));
+        File.WriteAllText(CertificateFile, certificate.ExportCertificatePem());
+        File.WriteAllText(KeyFile, key.ExportPkcs8PrivateKeyPem());
+        return certificate.Thumbprint;
+    }
+
+    private static async Task<string> ServedAsync(int port)
+    {
+        using var tcp = new TcpClient();
+        await tcp.ConnectAsync(IPAddress.Loopback, port, TestContext.Current.CancellationToken);
+        var served = "";
+        await using var tls = new SslStream(tcp.GetStream(), leaveInnerStreamOpen: false, (_, certificate, _, _) =>
+        {
+            served = (certificate as X509Certificate2)?.Thumbprint ?? "";
+            return served.Length > 0;
+        });
+        await tls.AuthenticateAsClientAsync("localhost");
+        return served;
+    }
+
+    private static int FreePort()
+    {
+        using var probe = new TcpListener(IPAddress.Loopback, 0);
+        probe.Start();
+        return ((IPEndPoint)probe.LocalEndpoint).Port;
+    }
+}
