@@ -49,15 +49,19 @@ public sealed class TemporaryPostgres : IAsyncDisposable
         return postgres;
     }
 
-    /// <summary>Makes an empty database and returns its connection string.</summary>
-    public async Task<string> NewDatabaseAsync(CancellationToken ct)
+    /// <summary>Makes a database, empty or a copy of <paramref name="template"/>, and returns its connection string.</summary>
+    public async Task<string> NewDatabaseAsync(CancellationToken ct, string template = "template1")
     {
         var name = "t" + RandomNumberGenerator.GetHexString(12, lowercase: true);
-        return await TryPsqlAsync($"CREATE DATABASE {name}", ct)
+        return await TryPsqlAsync($"CREATE DATABASE {name} TEMPLATE {template}", ct)
             ? string.Create(
                 CultureInfo.InvariantCulture, $"Host=127.0.0.1;Port={_port};Username=securechat;Database={name};Maximum Pool Size=40")
             : throw new InvalidOperationException("PostgreSQL refused to make a database.");
     }
+
+    /// <summary>Removes a database, whoever is still connected to it.</summary>
+    public Task DropDatabaseAsync(string name, CancellationToken ct) =>
+        TryPsqlAsync($"DROP DATABASE {name} WITH (FORCE)", ct);
 
     public async ValueTask DisposeAsync()
     {
@@ -147,7 +151,7 @@ public sealed class TemporaryRedis : IAsyncDisposable
 
     private ChildProcess Launch() => ChildProcess.Start(
         ["redis-server", "--port", _port.ToString(CultureInfo.InvariantCulture), "--bind", "127.0.0.1",
-            "--dir", _folder.FullName, "--appendonly", "yes", "--appendfsync", "everysec", "--save", ""],
+            "--dir", _folder.FullName, "--databases", "2000", "--appendonly", "yes", "--appendfsync", "everysec", "--save", ""],
         Path.Combine(_folder.FullName, "redis.log"));
 
     // A server that still loads its file accepts connections, but answers LOADING to a ping.

@@ -12,6 +12,10 @@ internal static class Migrations
     // Any number, as long as every node of a deployment uses the same.
     private const long NodesTakeTurns = 0x5EC0_4EC4_A700_0001;
 
+    /// <summary>Every migration, in order, as the database remembers it.</summary>
+    public static IEnumerable<string> Names => typeof(Migrations).Assembly.GetManifestResourceNames()
+        .Where(IsMigration).Order(StringComparer.Ordinal);
+
     /// <param name="postgres">Connection string, or empty for SQLite.</param>
     /// <param name="sqliteFile">The database file used when <paramref name="postgres"/> is empty.</param>
     /// <exception cref="InvalidOperationException">A migration failed; its name is in the message.</exception>
@@ -31,11 +35,12 @@ internal static class Migrations
         turn.Execute("SELECT pg_advisory_unlock(@key)", new { key = NodesTakeTurns });
     }
 
+    private static bool IsMigration(string name) => name.EndsWith(".sql", StringComparison.Ordinal);
+
     private static void Run(UpgradeEngineBuilder target)
     {
         var result = target
-            .WithScriptsEmbeddedInAssembly(
-                typeof(Migrations).Assembly, name => name.EndsWith(".sql", StringComparison.Ordinal))
+            .WithScriptsEmbeddedInAssembly(typeof(Migrations).Assembly, IsMigration)
             .WithTransactionPerScript()
             .LogTo(new NoOpUpgradeLog())
             .Build()

@@ -1,0 +1,116 @@
+using SecureChat.Server.Storage;
+using StackExchange.Redis;
+
+namespace SecureChat.Server.Tests.Support;
+
+/// <summary>Which stores a test runs on.</summary>
+internal enum StoreKind
+{
+    Embedded,
+    Distributed,
+    Cluster,
+}
+
+/// <summary>Fresh, empty stores for one test; what is not asked for is not made.</summary>
+internal sealed class TestStores(StoreKind kind, TestClock clock, QueueCaps caps) : IAsyncDisposable
+{
+    /// <summary>Small, so that tests fill a queue quickly.</summary>
+    public static readonly QueueCaps SmallCaps = new(Envelopes: 100, Bytes: 64 * 1024);
+
+    private static readonly SemaphoreSlim OneOnTheCluster = new(1, 1);
+
+    private readonly Stack<Func<ValueTask>> _undo = new();
+    private string? _folder;
+
+    public TestClock Clock { get; } = clock;
+
+    /// <summary>A folder of this test's own.</summary>
+    public string Folder
+    {
+        get
+        {
+            if (_folder is null)
+            {
+                _folder = Directory.CreateTempSubdirectory("securechat-test-").FullName;
+                _undo.Push(() =>
+                {
+                    Directory.Delete(_folder, recursive: true);
+                    return ValueTask.CompletedTask;
+                });
+            }
+
+            return _folder;
+        }
+    }
+
+    public async Task<Database> DatabaseAsync()
+    {
+        var postgres = "";
+        var file = "";
+        if (kind == StoreKind.Embedded)
+        {
+            file = Path.Combine(Folder, "directory.db");
+            Migrations.Apply("", file);
+        }
+        else
+        {
+            postgres = await TemporaryServers.NewPostgresDatabaseAsync();
+            _undo.Push(async () => await TemporaryServers.DropPostgresDatabaseAsync(postgres));
+        }
+
+        var database = new Database(postgres, file);
+        _undo.Push(database.DisposeAsync);
+        return database;
+    }
+
+    public async Task<IMessageQueue> QueueAsync()
+    {
+        if (kind != StoreKind.Embedded)
+        {
+            return new RedisMessageQueue(await RedisAsync(), caps, Clock.Time);
+        }
+
+        var queue = new SqliteMessageQueue(
+            Path.Combine(Folder, "queue.db"), caps, survivesPowerLoss: false, TimeSpan.Zero, Clock.Time);
+        _undo.Push(() =>
+        {
+            queue.Dispose();
+            return ValueTask.CompletedTask;
+        });
+        return queue;
+    }
+
+    public async Task<IHotStore> HotStoreAsync() =>
+        kind == StoreKind.Embedded ? new MemoryHotStore(Clock.Time) : new RedisHotStore(await RedisAsync());
+
+    public async ValueTask DisposeAsync()
+    {
+        while (_undo.TryPop(out var undo))
+        {
+            await undo();
+        }
+    }
+
+    private async Task<IConnectionMultiplexer> RedisAsync()
+    {
+        if (kind == StoreKind.Cluster)
+        {
+            await OneOnTheCluster.WaitAsync();
+            _undo.Push(() =>
+            {
+                OneOnTheCluster.Release();
+                return ValueTask.CompletedTask;
+            });
+        }
+
+        var redis = await ConnectionMultiplexer.ConnectAsync(
+            kind == StoreKind.Cluster ? await TemporaryServers.RedisClusterAsync() : await TemporaryServers.NewRedisDatabaseAsync());
+        _undo.Push(redis.DisposeAsync);
+        foreach (var server in kind == StoreKind.Cluster ? redis.GetServers() : [])
+        {
+            await server.FlushAllDatabasesAsync();
+        }
+
+        return redis;
+    }
+}
