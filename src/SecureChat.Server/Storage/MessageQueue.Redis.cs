@@ -20,12 +20,14 @@ namespace SecureChat.Server.Storage;
 /// </remarks>
 internal sealed class RedisMessageQueue(IConnectionMultiplexer redis, QueueCaps caps, TimeProvider time) : IMessageQueue
 {
-    private const string Index = "queues";
     private const int MemberBytes = 8 + 16 + 4;
 
     private readonly IDatabase _db = redis.GetDatabase();
 
     public string Name => "Redis";
+
+    /// <summary>Name of the set of busy queues; tests that share a server count apart.</summary>
+    internal string Index { get; init; } = "queues";
 
     public Task PingAsync(CancellationToken ct) => _db.PingAsync().WaitAsync(ct);
 

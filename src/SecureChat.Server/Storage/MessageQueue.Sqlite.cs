@@ -9,8 +9,9 @@ namespace SecureChat.Server.Storage;
 /// <remarks>
 /// A mail gets its position at once and is answered when the batch it travels in is committed. Mail that connected devices were
 /// given waits a moment for their acknowledgements: what is acknowledged before it is written never touches the disk and is
-/// answered by the acknowledgement. Time never runs backwards here: the clock is held at the highest
-/// value seen, across restarts through the positions, so a clock that is set back neither reorders nor prolongs anything.
+/// answered by the acknowledgement. Time never runs backwards here: it follows the machine's clock forward and
+/// its uptime otherwise, and the file remembers it, so a clock that is set back neither reorders nor prolongs anything. Deadlines
+/// are kept in that time, as lives counted from acceptance, so a clock that was ahead for a while loses nothing either.
 /// </remarks>
 internal sealed class SqliteMessageQueue : IMessageQueue, IDisposable
 {
@@ -23,7 +24,8 @@ internal sealed class SqliteMessageQueue : IMessageQueue, IDisposable
     private readonly QueueFile _file;
     private readonly QueueMemory _memory = new();
     private readonly QueueWriter _writer;
-    private long _clock;
+    private readonly long _started;
+    private long _startTime;
     private bool _stopped;
 
     /// <exception cref="SqliteException">The file is no database, is damaged, or cannot be written.</exception>
@@ -32,11 +34,13 @@ internal sealed class SqliteMessageQueue : IMessageQueue, IDisposable
     {
         _caps = caps;
         _time = time;
+        _started = time.GetTimestamp();
         _file = new QueueFile(path, survivesPowerLoss);
+        _startTime = Math.Max(time.GetUtcNow().ToUnixTimeMilliseconds(), _file.LoadClock());
         foreach (var row in _file.Load())
         {
             _memory.Restore(row);
-            _clock = Math.Max(_clock, row.Position / 1000);
+            _startTime = Math.Max(_startTime, row.Position / 1000);
         }
 
         _writer = new QueueWriter(_file, _memory, _gate, patience);
@@ -56,7 +60,7 @@ internal sealed class SqliteMessageQueue : IMessageQueue, IDisposable
         lock (_gate)
         {
             ObjectDisposedException.ThrowIf(_stopped, this);
-            var now = Now();
+            var (now, wall) = Now();
             var known = new UInt128[mail.Count];
             for (var i = 0; i < mail.Count; i++)
             {
@@ -68,7 +72,7 @@ internal sealed class SqliteMessageQueue : IMessageQueue, IDisposable
                 return Task.FromResult<long[]?>(null);
             }
 
-            return Enqueue(mail, known, now, onPositioned).Task;
+            return Enqueue(mail, known, (now, wall), onPositioned).Task;
         }
     }
 
@@ -76,9 +80,11 @@ internal sealed class SqliteMessageQueue : IMessageQueue, IDisposable
         DeviceAddress device, long after, int count, CancellationToken ct)
     {
         List<QueueEntry> entries;
+        long now, wall;
         lock (_gate)
         {
-            entries = _memory.Page(device, after, count, Now());
+            (now, wall) = Now();
+            entries = _memory.Page(device, after, count, now);
         }
 
         var found = new List<StoredMail>(entries.Count);
@@ -87,7 +93,8 @@ internal sealed class SqliteMessageQueue : IMessageQueue, IDisposable
             // The body leaves memory only after its commit, so one of the two has it, unless it was acknowledged meanwhile.
             if ((entry.Body ?? _file.Read(entry.Position)) is { } body)
             {
-                found.Add(new StoredMail(entry.Position, DateTimeOffset.FromUnixTimeMilliseconds(entry.Deadline), body));
+                var deadline = DateTimeOffset.FromUnixTimeMilliseconds(entry.Deadline - now + wall);
+                found.Add(new StoredMail(entry.Position, deadline, body));
             }
         }
 
@@ -120,6 +127,7 @@ internal sealed class SqliteMessageQueue : IMessageQueue, IDisposable
         {
             foreach (var entry in _memory.RemoveAll(device))
             {
+                _memory.Unremember(entry.Known);
                 Forget(entry, QueueWriteKind.Delete, answered);
             }
 
@@ -137,14 +145,23 @@ internal sealed class SqliteMessageQueue : IMessageQueue, IDisposable
         Task written;
         lock (_gate)
         {
-            var now = Now();
+            var (now, _) = Now();
             var gone = _memory.RemoveExpired(now);
             foreach (var entry in gone)
             {
+                // What expired unread may be sent again; what was acknowledged stays known.
+                _memory.Unremember(entry.Known);
                 Forget(entry, QueueWriteKind.Delete, answered);
             }
 
-            _writer.Add(new QueueWrite(QueueWriteKind.DeleteOlder) { Position = _memory.ForgetBefore(now - LongestLife) * 1000 });
+            if (_memory.RemembersAnything)
+            {
+                var clock = Math.Max(now, (_memory.LastPosition / 1000) + 1);
+                _writer.Add(new QueueWrite(QueueWriteKind.SaveClock) { Position = clock });
+                var older = _memory.ForgetBefore(now - LongestLife) * 1000;
+                _writer.Add(new QueueWrite(QueueWriteKind.DeleteOlder) { Position = older });
+            }
+
             expired = gone.Count;
             written = DurablyAsync();
         }
@@ -190,10 +207,23 @@ internal sealed class SqliteMessageQueue : IMessageQueue, IDisposable
         return BinaryPrimitives.ReadUInt128BigEndian(hash);
     }
 
-    // Callers hold the gate.
-    private long Now() => _clock = Math.Max(_clock, _time.GetUtcNow().ToUnixTimeMilliseconds());
+    // The queue's own time, and the machine's. Callers hold the gate.
+    private (long Now, long Wall) Now()
+    {
+        var wall = _time.GetUtcNow().ToUnixTimeMilliseconds();
+        var now = _startTime + (long)_time.GetElapsedTime(_started).TotalMilliseconds;
+        if (wall > now)
+        {
+            // The clock was set forward, or the machine slept.
+            _startTime += wall - now;
+            now = wall;
+        }
 
-    private QueueAppend Enqueue(IReadOnlyList<Mail> mail, UInt128[] known, long now, Positioned? onPositioned)
+        return (now, wall);
+    }
+
+    private QueueAppend Enqueue(
+        IReadOnlyList<Mail> mail, UInt128[] known, (long Now, long Wall) time, Positioned? onPositioned)
     {
         var positions = new long[mail.Count];
         var append = new QueueAppend(positions);
@@ -201,12 +231,13 @@ internal sealed class SqliteMessageQueue : IMessageQueue, IDisposable
         var allHandedOver = true;
         for (var i = 0; i < mail.Count; i++)
         {
-            if (mail[i].Deadline.ToUnixTimeMilliseconds() <= now || !_memory.Remember(known[i], now))
+            var life = mail[i].Deadline.ToUnixTimeMilliseconds() - time.Wall;
+            if (life <= 0 || !_memory.Remember(known[i], time.Now))
             {
                 continue;
             }
 
-            var entry = _memory.Add(mail[i], known[i], now, append);
+            var entry = _memory.Add(mail[i], known[i], time.Now, time.Now + life, append);
             append.Expect();
             positions[i] = entry.Position;
             added.Add(entry);

@@ -12,17 +12,21 @@ namespace SecureChat.Server.Storage;
 /// </remarks>
 internal sealed class QueueFile : IDisposable
 {
+    private readonly FileStream _onlyOne;
     private readonly SqliteConnection _writer;
     private readonly SqliteConnection _reader;
     private readonly SqliteCommand _insert;
     private readonly SqliteCommand _acknowledge;
     private readonly SqliteCommand _delete;
     private readonly SqliteCommand _deleteOld;
+    private readonly SqliteCommand _saveClock;
     private readonly SqliteCommand _read;
 
+    /// <exception cref="StorageUnavailableException">Another process has the file open.</exception>
     /// <exception cref="SqliteException">The file is no database, is damaged, or cannot be written.</exception>
     public QueueFile(string path, bool survivesPowerLoss)
     {
+        _onlyOne = Lock(path);
         var source = new SqliteConnectionStringBuilder { DataSource = path, Pooling = false }.ToString();
         _writer = new SqliteConnection(source);
         _writer.Open();
@@ -31,12 +35,12 @@ internal sealed class QueueFile : IDisposable
         Run($"""
             PRAGMA journal_mode = WAL;
             PRAGMA synchronous = {(survivesPowerLoss ? "FULL" : "NORMAL")};
-            PRAGMA secure_delete = FAST;
-            PRAGMA locking_mode = NORMAL;
+            PRAGMA secure_delete = ON;
             PRAGMA wal_autocheckpoint = 4000;
             CREATE TABLE IF NOT EXISTS envelope (
                 position INTEGER PRIMARY KEY, known BLOB NOT NULL, account BLOB, device INTEGER, deadline INTEGER NOT NULL, body BLOB
             );
+            CREATE TABLE IF NOT EXISTS clock (id INTEGER PRIMARY KEY CHECK (id = 1), at INTEGER NOT NULL);
             """);
         _insert = Prepare(
             _writer,
@@ -47,10 +51,23 @@ internal sealed class QueueFile : IDisposable
         _delete = Prepare(_writer, "DELETE FROM envelope WHERE position = $position", "$position");
         _deleteOld = Prepare(_writer, "DELETE FROM envelope WHERE position < $position", "$position");
 
+        _saveClock = Prepare(
+            _writer, "INSERT INTO clock VALUES (1, $at) ON CONFLICT (id) DO UPDATE SET at = excluded.at", "$at");
+
         _reader = new SqliteConnection(source);
         _reader.Open();
         _read = Prepare(_reader, "SELECT body FROM envelope WHERE position = $position", "$position");
     }
+
+    /// <summary>The time that <see cref="SaveClock"/> wrote last, or zero.</summary>
+    public long LoadClock()
+    {
+        using var command = _writer.CreateCommand();
+        command.CommandText = "SELECT at FROM clock";
+        return command.ExecuteScalar() as long? ?? 0;
+    }
+
+    public void SaveClock(long at) => Run(_saveClock, at);
 
     /// <summary>Every row in order of position: what the queue's memory is rebuilt from. Bodies are not read.</summary>
     public IEnumerable<Row> Load()
@@ -71,6 +88,9 @@ internal sealed class QueueFile : IDisposable
                 reader.IsDBNull(5) ? 0 : reader.GetInt32(5));
         }
     }
+
+    /// <summary>Moves what is committed into the database file and empties the log, so that deleted content is in neither.</summary>
+    public void Checkpoint() => Run("PRAGMA wal_checkpoint(TRUNCATE)");
 
     public void Begin() => Run("BEGIN IMMEDIATE");
 
@@ -129,13 +149,32 @@ internal sealed class QueueFile : IDisposable
 
     public void Dispose()
     {
-        foreach (var command in (ReadOnlySpan<SqliteCommand>)[_insert, _acknowledge, _delete, _deleteOld, _read])
+        foreach (var command in (ReadOnlySpan<SqliteCommand>)[_insert, _acknowledge, _delete, _deleteOld, _saveClock, _read])
         {
             command.Dispose();
         }
 
         _reader.Dispose();
         _writer.Dispose();
+        _onlyOne.Dispose();
+    }
+
+    // The queue's memory is right only as long as nobody else writes the file. The lock ends with the process, however that ends.
+    private static FileStream Lock(string path)
+    {
+        OwnerOnly.CreateFile(path);
+        OwnerOnly.CreateFile(path + ".lock");
+        try
+        {
+            return new FileStream(path + ".lock", FileMode.Open, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException failure)
+        {
+            throw new StorageUnavailableException(
+                $"{path} is in use by another process. Only one server may use a data folder: stop the other one, " +
+                "or give this one its own Storage:DataFolder.",
+                failure);
+        }
     }
 
     private static SqliteCommand Prepare(SqliteConnection connection, string text, params ReadOnlySpan<string> parameters)

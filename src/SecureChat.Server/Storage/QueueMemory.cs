@@ -18,6 +18,11 @@ internal sealed class QueueMemory
     /// <summary>Envelopes waiting over all queues.</summary>
     public long Waiting { get; private set; }
 
+    /// <summary>The highest position given out or restored.</summary>
+    public long LastPosition => _last;
+
+    public bool RemembersAnything => _generations.Count > 0;
+
     /// <summary>Puts back a row that was in the file at start.</summary>
     public void Restore(QueueFile.Row row)
     {
@@ -34,13 +39,8 @@ internal sealed class QueueMemory
     {
         for (var i = 0; i < mail.Count; i++)
         {
-            if (IsKnown(known[i]) || !_queues.TryGetValue(mail[i].To, out var queue))
+            if (IsKnown(known[i]))
             {
-                if (mail[i].Envelope.Length > caps.Bytes)
-                {
-                    return false;
-                }
-
                 continue;
             }
 
@@ -54,7 +54,10 @@ internal sealed class QueueMemory
                 }
             }
 
-            if (!queue.HasRoom(count, bytes, caps, now))
+            var fits = _queues.TryGetValue(mail[i].To, out var queue)
+                ? queue.HasRoom(count, bytes, caps, now)
+                : count <= caps.Envelopes && bytes <= caps.Bytes;
+            if (!fits)
             {
                 return false;
             }
@@ -75,10 +78,10 @@ internal sealed class QueueMemory
         }
     }
 
-    public QueueEntry Add(Mail mail, UInt128 known, long now, QueueAppend append)
+    public QueueEntry Add(Mail mail, UInt128 known, long now, long deadline, QueueAppend append)
     {
         _last = Math.Max(now * 1000, _last + 1);
-        var entry = new QueueEntry(mail.To, known, _last, mail.Deadline.ToUnixTimeMilliseconds(), mail.Envelope.Length)
+        var entry = new QueueEntry(mail.To, known, _last, deadline, mail.Envelope.Length)
         {
             Append = append,
             Body = ArrayOf(mail.Envelope),
@@ -186,6 +189,7 @@ internal sealed class QueueMemory
     {
         private readonly List<QueueEntry> _entries = [];
         private long _bytes;
+        private long _earliest = long.MaxValue;
 
         public bool IsEmpty => _entries.Count == 0;
 
@@ -193,6 +197,7 @@ internal sealed class QueueMemory
         {
             _entries.Add(entry);
             _bytes += entry.Size;
+            _earliest = Math.Min(_earliest, entry.Deadline);
         }
 
         public bool HasRoom(int count, long bytes, QueueCaps caps, long now)
@@ -235,7 +240,16 @@ internal sealed class QueueMemory
             return entry;
         }
 
-        public IEnumerable<QueueEntry> Expired(long now) => _entries.Where(entry => entry.Deadline <= now);
+        public List<QueueEntry> Expired(long now)
+        {
+            if (_earliest > now)
+            {
+                return [];
+            }
+
+            _earliest = _entries.Where(entry => entry.Deadline > now).Select(entry => entry.Deadline).DefaultIfEmpty(long.MaxValue).Min();
+            return _entries.FindAll(entry => entry.Deadline <= now);
+        }
 
         private int IndexBehind(long position)
         {

@@ -100,6 +100,11 @@ internal sealed class QueueWriter : IDisposable
             }
 
             Commit(batch);
+            if (batch.Exists(write => write.Kind == QueueWriteKind.SaveClock))
+            {
+                Checkpoint();
+            }
+
             batch.Clear();
         }
     }
@@ -164,6 +169,18 @@ internal sealed class QueueWriter : IDisposable
         }
     }
 
+    private void Checkpoint()
+    {
+        try
+        {
+            _file.Checkpoint();
+        }
+        catch (SqliteException)
+        {
+            // What is committed is safe in the log; the next sweep tries again.
+        }
+    }
+
     private void WriteToFile(List<QueueWrite> batch)
     {
         var begun = false;
@@ -195,6 +212,9 @@ internal sealed class QueueWriter : IDisposable
                 case QueueWriteKind.DeleteOlder:
                     _file.DeleteOlderThan(write.Position);
                     break;
+                case QueueWriteKind.SaveClock:
+                    _file.SaveClock(write.Position);
+                    break;
             }
         }
 
@@ -217,7 +237,7 @@ internal sealed class QueueWriter : IDisposable
                     _memory.Remove(entry.To, entry.Position);
                     _memory.Unremember(entry.Known);
                 }
-                else if (write.Kind is QueueWriteKind.Acknowledge or QueueWriteKind.Delete or QueueWriteKind.DeleteOlder)
+                else if (write.Kind is not (QueueWriteKind.Insert or QueueWriteKind.Answer))
                 {
                     _pending.Add(write);
                 }
@@ -241,6 +261,9 @@ internal enum QueueWriteKind
     Delete,
     DeleteOlder,
 
+    /// <summary>Remembers the time, and empties the log once it is committed.</summary>
+    SaveClock,
+
     /// <summary>Nothing: everything before it is written.</summary>
     Answer,
 }
@@ -251,7 +274,7 @@ internal readonly record struct QueueWrite(QueueWriteKind Kind)
     /// <summary>What to insert.</summary>
     public QueueEntry? Entry { get; init; }
 
-    /// <summary>What to delete, or before what.</summary>
+    /// <summary>What to delete, or before what; or the time to remember.</summary>
     public long Position { get; init; }
 
     /// <summary>Whom to answer.</summary>

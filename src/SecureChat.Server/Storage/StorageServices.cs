@@ -71,7 +71,6 @@ internal static class StorageServices
         }
 
         var file = options.FileOf(StorageOptions.QueueFile);
-        OwnerOnly.CreateFile(file);
         try
         {
             return new SqliteMessageQueue(file, options.QueueCaps, options.QueueSurvivesPowerLoss, AckPatience, time);

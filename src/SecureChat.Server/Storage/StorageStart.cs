@@ -42,9 +42,7 @@ internal sealed class StorageStart(
     internal static StorageUnavailableException Damaged(string file, SqliteException failure) => new(
         failure.SqliteErrorCode switch
         {
-            SQLitePCL.raw.SQLITE_BUSY or SQLitePCL.raw.SQLITE_LOCKED =>
-                $"{file} is in use by another process. Only one server may use a data folder: stop the other one, " +
-                "or give this one its own Storage:DataFolder.",
+            SQLitePCL.raw.SQLITE_BUSY or SQLitePCL.raw.SQLITE_LOCKED => $"{file} is locked by another process. Stop that one.",
             SQLitePCL.raw.SQLITE_NOTADB or SQLitePCL.raw.SQLITE_CORRUPT =>
                 $"{file} is damaged or no SQLite database. Restore it from a backup, or move it away to start with an empty one.",
             _ => $"{file} cannot be used: {failure.Message}. Check owner, permissions and free space of Storage:DataFolder.",

@@ -66,7 +66,7 @@ internal sealed class TemporaryRedisCluster : IAsyncDisposable
     // Asks this one node, whatever it knows of the cluster so far.
     private static async Task<RedisResult> CommandAsync(int port, string command, params object[] arguments)
     {
-        await using var redis = await ConnectionMultiplexer.ConnectAsync(Address(port) + ",connectTimeout=1000");
+        await using var redis = await ConnectionMultiplexer.ConnectAsync(Address(port) + ",connectTimeout=1000,allowAdmin=true");
         return await redis.GetServer(redis.GetEndPoints()[0]).ExecuteAsync(command, arguments);
     }
 

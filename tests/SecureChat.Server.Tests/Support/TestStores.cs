@@ -11,13 +11,11 @@ internal enum StoreKind
     Cluster,
 }
 
-/// <summary>Fresh, empty stores for one test; what is not asked for is not made.</summary>
-internal sealed class TestStores(StoreKind kind, TestClock clock, QueueCaps caps) : IAsyncDisposable
+/// <summary>Fresh stores for one test; what is not asked for is not made. The cluster is shared: names in it must be unique.</summary>
+internal sealed class TestStores(StoreKind kind, TestClock clock) : IAsyncDisposable
 {
     /// <summary>Small, so that tests fill a queue quickly.</summary>
-    public static readonly QueueCaps SmallCaps = new(Envelopes: 100, Bytes: 64 * 1024);
-
-    private static readonly SemaphoreSlim OneOnTheCluster = new(1, 1);
+    public static readonly QueueCaps SmallCaps = new(Envelopes: 20, Bytes: 10_000);
 
     private readonly Stack<Func<ValueTask>> _undo = new();
     private string? _folder;
@@ -63,15 +61,15 @@ internal sealed class TestStores(StoreKind kind, TestClock clock, QueueCaps caps
         return database;
     }
 
-    public async Task<IMessageQueue> QueueAsync()
+    public async Task<IMessageQueue> QueueAsync(QueueCaps? caps = null)
     {
         if (kind != StoreKind.Embedded)
         {
-            return new RedisMessageQueue(await RedisAsync(), caps, Clock.Time);
+            return new RedisMessageQueue(await RedisAsync(), caps ?? SmallCaps, Clock.Time) { Index = "queues:" + Ids.New() };
         }
 
         var queue = new SqliteMessageQueue(
-            Path.Combine(Folder, "queue.db"), caps, survivesPowerLoss: false, TimeSpan.Zero, Clock.Time);
+            Path.Combine(Folder, "queue.db"), caps ?? SmallCaps, survivesPowerLoss: false, TimeSpan.Zero, Clock.Time);
         _undo.Push(() =>
         {
             queue.Dispose();
@@ -93,24 +91,9 @@ internal sealed class TestStores(StoreKind kind, TestClock clock, QueueCaps caps
 
     private async Task<IConnectionMultiplexer> RedisAsync()
     {
-        if (kind == StoreKind.Cluster)
-        {
-            await OneOnTheCluster.WaitAsync();
-            _undo.Push(() =>
-            {
-                OneOnTheCluster.Release();
-                return ValueTask.CompletedTask;
-            });
-        }
-
         var redis = await ConnectionMultiplexer.ConnectAsync(
             kind == StoreKind.Cluster ? await TemporaryServers.RedisClusterAsync() : await TemporaryServers.NewRedisDatabaseAsync());
         _undo.Push(redis.DisposeAsync);
-        foreach (var server in kind == StoreKind.Cluster ? redis.GetServers() : [])
-        {
-            await server.FlushAllDatabasesAsync();
-        }
-
         return redis;
     }
 }
