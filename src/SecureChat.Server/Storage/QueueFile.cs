@@ -164,12 +164,20 @@ internal sealed class QueueFile : IDisposable
     {
         OwnerOnly.CreateFile(path);
         OwnerOnly.CreateFile(path + ".lock");
+        var file = new FileStream(path + ".lock", FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
         try
         {
-            return new FileStream(path + ".lock", FileMode.Open, FileAccess.ReadWrite, FileShare.None);
+            // A lock of a range, not of the file: whoever backs up or searches the folder may read it.
+            if (!OperatingSystem.IsMacOS())
+            {
+                file.Lock(0, 1);
+            }
+
+            return file;
         }
         catch (IOException failure)
         {
+            file.Dispose();
             throw new StorageUnavailableException(
                 $"{path} is in use by another process. Only one server may use a data folder: stop the other one, " +
                 "or give this one its own Storage:DataFolder.",
