@@ -12,7 +12,7 @@ namespace SecureChat.Server.Tests.Support;
 /// shows as skipped with its reason; with <c>CI=true</c> it fails.
 /// </remarks>
 [AttributeUsage(AttributeTargets.Method)]
-public abstract class EveryStoreAttribute : DataAttribute
+public abstract class FreshStoresAttribute : DataAttribute
 {
     /// <summary>Label and kind of each run.</summary>
     private protected abstract IEnumerable<(string Label, StoreKind Kind)> Runs { get; }
@@ -60,7 +60,7 @@ public abstract class EveryStoreAttribute : DataAttribute
 }
 
 /// <summary>SQLite and PostgreSQL. The clock is stepped.</summary>
-public sealed class EveryDatabaseAttribute : EveryStoreAttribute
+public sealed class EveryDatabaseAttribute : FreshStoresAttribute
 {
     private protected override IEnumerable<(string Label, StoreKind Kind)> Runs =>
         [("SQLite", StoreKind.Embedded), ("PostgreSQL", StoreKind.Distributed)];
@@ -72,7 +72,7 @@ public sealed class EveryDatabaseAttribute : EveryStoreAttribute
 }
 
 /// <summary>SQLite, Redis and a Redis cluster. The clock is stepped, beside which Redis ends the keys on its own.</summary>
-public sealed class EveryQueueAttribute : EveryStoreAttribute
+public sealed class EveryQueueAttribute : FreshStoresAttribute
 {
     private protected override IEnumerable<(string Label, StoreKind Kind)> Runs =>
         [("SQLite", StoreKind.Embedded), ("Redis", StoreKind.Distributed), ("Redis Cluster", StoreKind.Cluster)];
@@ -84,7 +84,7 @@ public sealed class EveryQueueAttribute : EveryStoreAttribute
 }
 
 /// <summary>Process memory, Redis and a Redis cluster.</summary>
-public sealed class EveryHotStoreAttribute : EveryStoreAttribute
+public sealed class EveryHotStoreAttribute : FreshStoresAttribute
 {
     private protected override IEnumerable<(string Label, StoreKind Kind)> Runs =>
         [("memory", StoreKind.Embedded), ("Redis", StoreKind.Distributed), ("Redis Cluster", StoreKind.Cluster)];
@@ -96,7 +96,7 @@ public sealed class EveryHotStoreAttribute : EveryStoreAttribute
 }
 
 /// <summary>Both ways to run: SQLite with process memory, and PostgreSQL with Redis.</summary>
-public sealed class EveryStorePairAttribute : EveryStoreAttribute
+public sealed class EveryStorePairAttribute : FreshStoresAttribute
 {
     private protected override IEnumerable<(string Label, StoreKind Kind)> Runs =>
         [("embedded", StoreKind.Embedded), ("PostgreSQL + Redis", StoreKind.Distributed)];
