@@ -36,10 +36,10 @@ public sealed class KeysEndpointsTests
         Assert.Equal(Only(second).KyberKey.Key, Only(third).KyberKey.Key);
     }
 
-    [Fact]
-    public async Task Sixty_four_parallel_fetches_over_thirty_two_keys_get_thirty_two_distinct_ones()
+    [Theory, EveryStore]
+    public async Task Sixty_four_parallel_fetches_over_thirty_two_keys_get_thirty_two_distinct_ones(Stores stores)
     {
-        await using var node = await Node.StartAsync();
+        await using var node = await Node.StartAsync(stores);
         var (session, http) = await BobAsync(node);
         await PublishAsync(http, Keys(oneTime: 32, kyber: 32));
 
