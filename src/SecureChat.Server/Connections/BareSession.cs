@@ -1,0 +1,221 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using System.IO.Pipelines;
+using System.Text.Unicode;
+using Microsoft.AspNetCore.Connections;
+using SecureChat.Server.Accounts;
+
+namespace SecureChat.Server.Connections;
+
+/// <summary>A session on a bare connection: nothing per socket but this object and what Kestrel keeps.</summary>
+internal sealed class BareSession(ConnectionContext connection, Caller caller, bool isJson, SessionTable table)
+    : ClientSession(caller, isJson, table)
+{
+    private readonly PipeWriter _output = connection.Transport.Output;
+    private FrameReader _reader;
+    private bool _dirty;
+    private volatile bool _flushing;
+    private TaskCompletionSource? _uncongested;
+    private bool _peerClosed;
+
+    /// <summary>The connection's own buffer is full.</summary>
+    public override bool IsCongested => _flushing;
+
+    /// <summary>Lives until the socket is closed by either side.</summary>
+    public async Task RunAsync()
+    {
+        try
+        {
+            await OpenAsync(connection.ConnectionClosed);
+            await ReceiveAllAsync(connection.Transport.Input);
+        }
+        catch (Exception e) when (e is IOException or OperationCanceledException)
+        {
+            // The client went away, or was cut off.
+        }
+        finally
+        {
+            _reader.Release();
+            await LeaveAsync();
+        }
+    }
+
+    public override void Abort() => connection.Abort(new ConnectionAbortedException("The client did not keep up."));
+
+    protected override void Append(ReadOnlySpan<byte> head, ReadOnlySpan<byte> tail)
+    {
+        FrameWriter.Write(_output, IsJson ? Opcode.Text : Opcode.Binary, head, tail);
+        _dirty = true;
+    }
+
+    protected override void AppendClose(CloseCode code)
+    {
+        Span<byte> payload = stackalloc byte[2];
+        BinaryPrimitives.WriteUInt16BigEndian(payload, (ushort)code);
+        FrameWriter.Write(_output, Opcode.Close, payload, default);
+        _dirty = true;
+    }
+
+    protected override void BeginFlush()
+    {
+        if (!_dirty || _flushing)
+        {
+            return;
+        }
+
+        _dirty = false;
+        var flush = _output.FlushAsync();
+        if (!flush.IsCompletedSuccessfully)
+        {
+            _flushing = true;
+            _ = FinishFlushAsync(flush);
+        }
+    }
+
+    protected override void Ping() => WriteControl(Opcode.Ping, default);
+
+    private async Task ReceiveAllAsync(PipeReader input)
+    {
+        while (!_peerClosed)
+        {
+            var result = await input.ReadAsync();
+            var buffer = result.Buffer;
+            bool isStopped;
+            ValueTask handled;
+            FlushBatch.Begin();
+            try
+            {
+                isStopped = Consume(ref buffer, out handled);
+            }
+            finally
+            {
+                FlushBatch.End();
+            }
+
+            // What was not looked at because a frame takes its time must be offered again without new data.
+            input.AdvanceTo(buffer.Start, isStopped ? buffer.Start : buffer.End);
+            await handled;
+            if (result.IsCompleted && !isStopped)
+            {
+                return;
+            }
+
+            if (_flushing)
+            {
+                await UncongestedAsync();
+            }
+        }
+    }
+
+    // True: stopped at a frame whose handling takes longer, or for good.
+    private bool Consume(ref ReadOnlySequence<byte> buffer, out ValueTask handled)
+    {
+        handled = ValueTask.CompletedTask;
+        while (!_peerClosed)
+        {
+            switch (_reader.Read(ref buffer, out var opcode, out var payload))
+            {
+                case ReadResult.NeedsMore:
+                    return false;
+                case ReadResult.Message:
+                    handled = ReceiveAsync(payload, opcode == Opcode.Text);
+                    break;
+                case ReadResult.Control:
+                    OnControl(opcode, payload);
+                    break;
+                case ReadResult.ProtocolError:
+                    return Fail(CloseCode.ProtocolError);
+                case ReadResult.TooBig:
+                    return Fail(CloseCode.TooBig);
+                case ReadResult.InvalidText:
+                    return Fail(CloseCode.InvalidData);
+            }
+
+            // A congested socket is not asked for more: its answers would pile up here.
+            if (!handled.IsCompletedSuccessfully || _flushing)
+            {
+                return true;
+            }
+        }
+
+        return true;
+    }
+
+    // What follows a broken frame cannot be understood: the connection ends without waiting for the client's farewell.
+    private bool Fail(CloseCode code)
+    {
+        Close(code);
+        _peerClosed = true;
+        return true;
+    }
+
+    private void OnControl(Opcode opcode, ReadOnlySpan<byte> payload)
+    {
+        LastHeard = Table.Time.GetTimestamp();
+        switch (opcode)
+        {
+            case Opcode.Ping:
+                WriteControl(Opcode.Pong, payload);
+                break;
+            case Opcode.Close:
+                // The client's own reason is of no use here; it only has to be well-formed.
+                Close(IsGoodFarewell(payload) ? CloseCode.Normal : CloseCode.ProtocolError);
+                _peerClosed = true;
+                break;
+        }
+    }
+
+    private static bool IsGoodFarewell(ReadOnlySpan<byte> payload) =>
+        payload.IsEmpty
+        || (payload.Length >= 2
+            && BinaryPrimitives.ReadUInt16BigEndian(payload) is (>= 1000 and <= 1003) or (>= 1007 and <= 1014) or (>= 3000 and <= 4999)
+            && Utf8.IsValid(payload[2..]));
+
+    private void WriteControl(Opcode opcode, ReadOnlySpan<byte> payload)
+    {
+        lock (Gate)
+        {
+            if (IsClosing)
+            {
+                return;
+            }
+
+            FrameWriter.Write(_output, opcode, payload, default);
+            _dirty = true;
+        }
+
+        FlushBatch.Touch(this);
+    }
+
+    private async Task FinishFlushAsync(ValueTask<FlushResult> flush)
+    {
+        try
+        {
+            await flush;
+        }
+        catch (Exception e) when (e is IOException or OperationCanceledException or InvalidOperationException)
+        {
+            // The reading side learns it too.
+        }
+
+        lock (Gate)
+        {
+            _flushing = false;
+            _uncongested?.TrySetResult();
+            _uncongested = null;
+            BeginFlush();
+        }
+
+        OnWritable();
+    }
+
+    private Task UncongestedAsync()
+    {
+        lock (Gate)
+        {
+            return _flushing
+                ? (_uncongested ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).Task.WaitAsync(connection.ConnectionClosed)
+                : Task.CompletedTask;
+        }
+    }
+}
