@@ -1,3 +1,5 @@
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using SecureChat.Protocol;
 using SecureChat.Server.Accounts;
 using SecureChat.Server.Connections;
@@ -43,6 +45,9 @@ internal static class Program
         builder.AddConnections();
         builder.AddMessages();
     }
+
+    /// <summary>The port of its own that the socket has.</summary>
+    internal static void ServeSockets(ListenOptions listen) => listen.UseConnectionHandler<SocketHandler>();
 
     /// <summary>The pipeline and the routes of every slice.</summary>
     internal static void MapEndpoints(WebApplication app)

@@ -20,7 +20,7 @@ internal static class ConnectionsEndpoints
     private static async Task<Ok<SocketTicket>> IssueTicket(Caller caller, Tickets tickets, CancellationToken ct) =>
         TypedResults.Ok(new SocketTicket(await tickets.IssueAsync(caller, ct), (int)Tickets.Life.TotalSeconds));
 
-    /// <summary><c>GET /ws</c>: becomes a WebSocket. The limit is taken inside, behind the check of the origin.</summary>
+    /// <summary><c>GET /ws</c>: becomes a WebSocket.</summary>
     private static async Task<IResult> Connect(HttpContext context, SocketAdmission admission, SessionTable table)
     {
         var request = context.Request;
@@ -30,12 +30,11 @@ internal static class ConnectionsEndpoints
             return Problem.From(ProtocolError.Malformed);
         }
 
-        var (caller, refusal, wait) = await admission.AdmitAsync(
-            request.Headers.Origin, request.Headers.Authorization, request.Query["ticket"],
-            context.Connection.RemoteIpAddress, context.RequestAborted);
+        var (caller, refusal) = await admission.AdmitAsync(
+            request.Headers.Origin, request.Headers.Authorization, request.Query["ticket"], context.RequestAborted);
         if (caller is null)
         {
-            return Problem.From(refusal!, wait > TimeSpan.Zero ? wait : null);
+            return Problem.From(refusal!);
         }
 
         // No compression: it would tell sizes of what is encrypted. No timer per socket: the table has one for all.
@@ -48,6 +47,29 @@ internal static class ConnectionsEndpoints
             await session.RunAsync();
         }
 
+        return TypedResults.Empty;
+    }
+
+    /// <summary><c>GET /ws/provisioning</c>: a device that is not linked yet gets an address and waits there for one message.</summary>
+    private static async Task<IResult> Provision(
+        HttpContext context, SocketAdmission admission, ProvisioningAddresses addresses)
+    {
+        var request = context.Request;
+        if (!context.WebSockets.IsWebSocketRequest
+            || SocketAdmission.Choose(request.Headers.SecWebSocketProtocol) is not { } protocol)
+        {
+            return Problem.From(ProtocolError.Malformed);
+        }
+
+        if (!admission.IsAllowed(request.Headers.Origin))
+        {
+            return Problem.From(ProtocolError.Forbidden);
+        }
+
+        await using var address = await addresses.OpenAsync(context.RequestAborted);
+        using var socket = await context.WebSockets.AcceptWebSocketAsync(
+            new WebSocketAcceptContext { SubProtocol = protocol, KeepAliveInterval = TimeSpan.FromSeconds(20) });
+        await ProvisioningSocket.RunAsync(socket, address, protocol == SocketAdmission.JsonProtocol, context.RequestAborted);
         return TypedResults.Empty;
     }
 }

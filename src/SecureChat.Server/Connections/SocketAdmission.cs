@@ -1,15 +1,12 @@
-using System.Net;
 using Microsoft.Extensions.Options;
 using SecureChat.Protocol;
-using SecureChat.Server.Abuse;
 using SecureChat.Server.Accounts;
 using SecureChat.Server.Hosting;
 
 namespace SecureChat.Server.Connections;
 
 /// <summary>Decides who may open a socket, for both ports alike. Spec: docs/protocol/transport.md#opening.</summary>
-internal sealed class SocketAdmission(
-    Credentials credentials, Tickets tickets, RateLimiter limiter, IOptions<ServerOptions> options)
+internal sealed class SocketAdmission(Credentials credentials, Tickets tickets, IOptions<ServerOptions> options)
 {
     /// <summary>The subprotocols, as they stand in <c>Sec-WebSocket-Protocol</c>.</summary>
     public const string BinaryProtocol = "securechat.v1.proto";
@@ -35,24 +32,18 @@ internal sealed class SocketAdmission(
     /// <summary>The device that may connect, or the refusal.</summary>
     /// <param name="origin">Null for native clients; a browser always sends one, and it must be listed.</param>
     /// <param name="ticket">Null or the ticket of the query; used up in any case.</param>
-    public async Task<(Caller? Caller, ProtocolError? Refusal, TimeSpan Wait)> AdmitAsync(
-        string? origin, string? authorization, string? ticket, IPAddress? address, CancellationToken ct)
+    public async Task<(Caller? Caller, ProtocolError? Refusal)> AdmitAsync(
+        string? origin, string? authorization, string? ticket, CancellationToken ct)
     {
         if (!IsAllowed(origin))
         {
-            return (null, ProtocolError.Forbidden, default);
-        }
-
-        var wait = await limiter.TakeAsync(RateLimits.OpenSocket, RateLimiter.Network(address), 1, ct);
-        if (wait > TimeSpan.Zero)
-        {
-            return (null, ProtocolError.RateLimited, wait);
+            return (null, ProtocolError.Forbidden);
         }
 
         var caller = authorization is not null
             ? await credentials.AuthenticateAsync(authorization, ct)
             : ticket is not null ? await tickets.RedeemAsync(ticket, ct) : null;
-        return caller is null ? (null, ProtocolError.Unauthorized, default) : (caller, null, default);
+        return caller is null ? (null, ProtocolError.Unauthorized) : (caller, null);
     }
 
     public bool IsAllowed(string? origin) =>

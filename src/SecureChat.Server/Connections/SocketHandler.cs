@@ -1,15 +1,16 @@
-using System.Buffers;
 using System.Net;
 using System.Text;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Options;
 using SecureChat.Protocol;
+using SecureChat.Server.Abuse;
 using SecureChat.Server.Hosting;
 
 namespace SecureChat.Server.Connections;
 
 /// <summary>The socket's own port: shakes hands and runs a session on the bare connection, without ASP.NET in between.</summary>
-internal sealed class SocketHandler(SocketAdmission admission, SessionTable table, IOptions<ServerOptions> options) : ConnectionHandler
+internal sealed class SocketHandler(
+    SocketAdmission admission, RateLimiter limiter, SessionTable table, IOptions<ServerOptions> options) : ConnectionHandler
 {
     // From the first byte of the connection to the end of the handshake.
     private static readonly TimeSpan HandshakeTimeout = TimeSpan.FromSeconds(10);
@@ -76,18 +77,24 @@ internal sealed class SocketHandler(SocketAdmission admission, SessionTable tabl
             return null;
         }
 
-        var (caller, refusal, wait) = await admission.AdmitAsync(
-            request["Origin"], request["Authorization"], request.Ticket, ClientAddress(connection, request), ct);
-        if (caller is null)
+        var address = RateLimiter.Network(ClientAddress(connection, request));
+        var wait = await limiter.TakeAsync(RateLimits.OpenSocket, address, 1, ct);
+        if (wait > TimeSpan.Zero)
         {
-            await RefuseAsync(connection, refusal!, wait, ct);
+            await RefuseAsync(connection, ProtocolError.RateLimited, wait, ct);
             return null;
         }
 
-        connection.Transport.Output.Write(Encoding.ASCII.GetBytes(
+        var (caller, refusal) = await admission.AdmitAsync(request["Origin"], request["Authorization"], request.Ticket, ct);
+        if (caller is null)
+        {
+            await RefuseAsync(connection, refusal!, default, ct);
+            return null;
+        }
+
+        await connection.Transport.Output.WriteAsync(Encoding.ASCII.GetBytes(
             $"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-            $"Sec-WebSocket-Accept: {accept}\r\nSec-WebSocket-Protocol: {protocol}\r\n\r\n"));
-        await connection.Transport.Output.FlushAsync(ct);
+            $"Sec-WebSocket-Accept: {accept}\r\nSec-WebSocket-Protocol: {protocol}\r\n\r\n"), ct);
         return new BareSession(connection, caller, protocol == SocketAdmission.JsonProtocol, table);
     }
 

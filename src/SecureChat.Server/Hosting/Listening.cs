@@ -1,11 +1,9 @@
 using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
 using SecureChat.Protocol;
-using SecureChat.Server.Connections;
 
 namespace SecureChat.Server.Hosting;
 
@@ -22,7 +20,7 @@ internal static class Listening
             kestrel.AddServerHeader = false;
             var certificate = new CertificateFiles(server.CertificateFile, server.CertificateKeyFile);
             Listen(kestrel, server.Api, certificate, _ => { });
-            Listen(kestrel, server.Socket, certificate, listen => listen.UseConnectionHandler<SocketHandler>());
+            Listen(kestrel, server.Socket, certificate, Program.ServeSockets);
             Listen(kestrel, server.Management, certificate, _ => { });
         });
     }

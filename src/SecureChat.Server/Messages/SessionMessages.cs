@@ -1,6 +1,7 @@
 using SecureChat.Protocol;
 using SecureChat.Protocol.Proto;
 using SecureChat.Server.Connections;
+using SecureChat.Server.Storage;
 
 namespace SecureChat.Server.Messages;
 
@@ -29,6 +30,9 @@ internal sealed class SessionMessages(MessageFrames relay, ClientSession session
 
         return SendAsync(request, message);
     }
+
+    /// <summary>Where this device's mail arrives.</summary>
+    public IMailListener Listener => delivery;
 
     public void Tick() => delivery.Tick();
 

@@ -19,6 +19,9 @@ internal sealed class LoopbackNode : IAsyncDisposable
     private LoopbackNode(WebApplication app, DirectoryInfo folder, int apiPort, int socketPort) =>
         (_app, _folder, ApiPort, SocketPort) = (app, folder, apiPort, socketPort);
 
+    /// <summary>Its data folder, which other nodes share to have the same secrets.</summary>
+    public string Folder => _folder.FullName;
+
     public int ApiPort { get; }
 
     public int SocketPort { get; }

@@ -1,0 +1,63 @@
+using System.Net.WebSockets;
+using Google.Protobuf;
+using SecureChat.Protocol.Proto;
+using SecureChat.Server.Accounts;
+
+namespace SecureChat.Server.Connections;
+
+/// <summary>The socket of a device that is not linked yet. Spec: docs/protocol/transport.md#provisioning.</summary>
+internal static class ProvisioningSocket
+{
+    /// <summary>Sends the address, then the one message that arrives there; ends after it, or with the address's life.</summary>
+    public static async Task RunAsync(WebSocket socket, ProvisioningAddress address, bool isJson, CancellationToken aborted)
+    {
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(aborted);
+        var farewell = WaitForFarewellAsync(socket, end);
+        try
+        {
+            await SendAsync(socket, new Provisioning { Address = ByteString.CopyFrom(address.Address) }, isJson, end.Token);
+            if (await address.ReceiveAsync(end.Token) is { } message)
+            {
+                await SendAsync(socket, new Provisioning { Message = ByteString.CopyFrom(message) }, isJson, end.Token);
+            }
+
+            await socket.CloseOutputAsync(WebSocketCloseStatus.NormalClosure, null, end.Token);
+            await farewell.WaitAsync(SessionTable.CloseTimeout, end.Token);
+        }
+        catch (Exception e) when (e is WebSocketException or OperationCanceledException or IOException or TimeoutException)
+        {
+            // The device gave up.
+        }
+        finally
+        {
+            socket.Abort();
+            await farewell;
+        }
+    }
+
+    private static Task SendAsync(WebSocket socket, Provisioning provisioning, bool isJson, CancellationToken ct)
+    {
+        var frame = new ServerFrame { Provisioning = provisioning }.ToByteArray();
+        return isJson
+            ? socket.SendAsync(FrameJson.FromBinary(frame, default), WebSocketMessageType.Text, true, ct)
+            : socket.SendAsync(frame, WebSocketMessageType.Binary, true, ct);
+    }
+
+    // The device has nothing to say here: whatever it sends ends the wait.
+    private static async Task WaitForFarewellAsync(WebSocket socket, CancellationTokenSource end)
+    {
+        try
+        {
+            await socket.ReceiveAsync(new byte[16], end.Token);
+        }
+        catch (Exception e) when (e is WebSocketException or OperationCanceledException or IOException)
+        {
+            // As good as a farewell.
+        }
+
+        if (socket.State != WebSocketState.Closed)
+        {
+            await end.CancelAsync();
+        }
+    }
+}

@@ -1,0 +1,139 @@
+using System.Security.Cryptography;
+using SecureChat.Server.Storage;
+using SecureChat.Server.Tests.Support;
+using SecureChat.Tests;
+
+namespace SecureChat.Server.Tests.Messages;
+
+/// <summary>Two nodes on one PostgreSQL and one Redis.</summary>
+public sealed class ManyNodesTests
+{
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_message_sent_on_one_node_reaches_a_socket_on_another()
+    {
+        await using var cluster = await Cluster.StartAsync();
+        var (alice, bob) = (await cluster.A.NewDeviceAsync(), await cluster.A.NewDeviceAsync());
+        await using var from = await ChatSocket.ReadyAsync(cluster.A.SocketPort, alice);
+        await using var to = await ChatSocket.ReadyAsync(cluster.B.SocketPort, bob);
+
+        await from.SendMessageAsync(ChatSocket.Message("across", bob));
+
+        Assert.Equal("across", (await to.NextDeliveryAsync()).Envelope.Content.ToStringUtf8());
+        Assert.NotNull((await from.NextAsync()).Accepted);
+
+        var typing = ChatSocket.Message("typing", bob);
+        typing.Ephemeral = true;
+        await from.SendMessageAsync(typing);
+        Assert.Equal(("typing", 0ul), (await to.NextDeliveryAsync()) is var live ? (live.Envelope.Content.ToStringUtf8(), live.Position) : default);
+    }
+
+    [Fact]
+    public async Task Credentials_that_end_on_one_node_end_the_socket_on_another()
+    {
+        await using var cluster = await Cluster.StartAsync();
+        var bob = await cluster.A.NewDeviceAsync();
+        await using var socket = await ChatSocket.ReadyAsync(cluster.B.SocketPort, bob);
+
+        await cluster.A.Get<AccountNotices>().PublishAsync(bob.Address.Account, [bob.Epoch], Ct);
+
+        Assert.Equal(4401, await socket.CloseCodeAsync());
+    }
+
+    [Fact]
+    public async Task A_newer_socket_on_another_node_displaces_the_older_and_gets_its_mail()
+    {
+        await using var cluster = await Cluster.StartAsync();
+        var (alice, bob) = (await cluster.A.NewDeviceAsync(), await cluster.A.NewDeviceAsync());
+        await using var from = await ChatSocket.ReadyAsync(cluster.A.SocketPort, alice);
+        await using var older = await ChatSocket.ReadyAsync(cluster.A.SocketPort, bob);
+        await from.SendMessageAsync(ChatSocket.Message("not acknowledged", bob));
+        await older.NextDeliveryAsync();
+
+        await using var newer = await ChatSocket.ConnectAsync(cluster.B.SocketPort, bob);
+
+        Assert.Equal("not acknowledged", (await newer.NextDeliveryAsync()).Envelope.Content.ToStringUtf8());
+        Assert.Equal(4409, await older.CloseCodeAsync());
+    }
+
+    [Fact]
+    public async Task A_device_that_keeps_changing_nodes_gets_every_message_once_and_in_order()
+    {
+        await using var cluster = await Cluster.StartAsync();
+        var (alice, bob) = (await cluster.A.NewDeviceAsync(), await cluster.A.NewDeviceAsync());
+        await using var from = await ChatSocket.ReadyAsync(cluster.A.SocketPort, alice);
+        const int Count = 600;
+        var sending = Task.Run(
+            async () =>
+            {
+                for (var i = 0; i < Count; i++)
+                {
+                    await from.SendMessageAsync(ChatSocket.Message(BitConverter.GetBytes(i), bob));
+                    if (i % 8 == 7)
+                    {
+                        for (var answer = 0; answer < 8; answer++)
+                        {
+                            Assert.NotNull((await from.NextAsync()).Accepted);
+                        }
+                    }
+                }
+            },
+            Ct);
+
+        var received = new List<int>();
+        while (received.Count < Count)
+        {
+            var node = RandomNumberGenerator.GetInt32(2) == 0 ? cluster.A : cluster.B;
+            await using var to = await ChatSocket.ConnectAsync(node.SocketPort, bob);
+            for (var take = RandomNumberGenerator.GetInt32(1, 60); take > 0 && received.Count < Count; take--)
+            {
+                var frame = await to.NextAsync();
+                if (frame.Deliver is not { } delivered)
+                {
+                    continue;
+                }
+
+                // As the client's store does: what is there already is only acknowledged.
+                var number = BitConverter.ToInt32(delivered.Envelope.Content.Span);
+                if (!received.Contains(number))
+                {
+                    received.Add(number);
+                }
+
+                await to.AckAsync(delivered.Position);
+            }
+
+            to.Abort();
+        }
+
+        await sending;
+        Assert.Equal(Enumerable.Range(0, Count), received);
+    }
+
+    private sealed class Cluster(TemporaryPostgres postgres, TemporaryRedis redis, LoopbackNode a, LoopbackNode b) : IAsyncDisposable
+    {
+        public LoopbackNode A => a;
+
+        public LoopbackNode B => b;
+
+        public static async Task<Cluster> StartAsync()
+        {
+            var postgres = await TemporaryPostgres.StartAsync(Ct);
+            var redis = await TemporaryRedis.StartAsync(Ct);
+            string[] stores =
+                [$"--Storage:Postgres={await postgres.NewDatabaseAsync(Ct)}", $"--Storage:Redis={redis.ConnectionString}"];
+            var a = await LoopbackNode.StartAsync(stores);
+            var b = await LoopbackNode.StartAsync([.. stores, $"--Storage:DataFolder={a.Folder}"]);
+            return new Cluster(postgres, redis, a, b);
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await b.DisposeAsync();
+            await a.DisposeAsync();
+            await redis.DisposeAsync();
+            await postgres.DisposeAsync();
+        }
+    }
+}
