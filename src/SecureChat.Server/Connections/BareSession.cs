@@ -17,6 +17,7 @@ internal sealed class BareSession(ConnectionContext connection, Caller caller, b
     private volatile bool _flushing;
     private TaskCompletionSource? _uncongested;
     private bool _peerClosed;
+    private bool _ended;
 
     /// <summary>The connection's own buffer is full.</summary>
     public override bool IsCongested => _flushing;
@@ -37,28 +38,30 @@ internal sealed class BareSession(ConnectionContext connection, Caller caller, b
         {
             _reader.Release();
             await LeaveAsync();
+
+            // Whoever still holds this session must not write into a connection that is gone.
+            lock (Gate)
+            {
+                _ended = true;
+            }
         }
     }
 
     public override void Abort() => connection.Abort(new ConnectionAbortedException("The client did not keep up."));
 
-    protected override void Append(ReadOnlySpan<byte> head, ReadOnlySpan<byte> tail)
-    {
-        FrameWriter.Write(_output, IsJson ? Opcode.Text : Opcode.Binary, head, tail);
-        _dirty = true;
-    }
+    protected override void Append(ReadOnlySpan<byte> head, ReadOnlySpan<byte> tail) =>
+        AppendFrame(IsJson ? Opcode.Text : Opcode.Binary, head, tail);
 
     protected override void AppendClose(CloseCode code)
     {
         Span<byte> payload = stackalloc byte[2];
         BinaryPrimitives.WriteUInt16BigEndian(payload, (ushort)code);
-        FrameWriter.Write(_output, Opcode.Close, payload, default);
-        _dirty = true;
+        AppendFrame(Opcode.Close, payload, default);
     }
 
     protected override void BeginFlush()
     {
-        if (!_dirty || _flushing)
+        if (!_dirty || _flushing || _ended)
         {
             return;
         }
@@ -180,11 +183,20 @@ internal sealed class BareSession(ConnectionContext connection, Caller caller, b
                 return;
             }
 
-            FrameWriter.Write(_output, opcode, payload, default);
-            _dirty = true;
+            AppendFrame(opcode, payload, default);
         }
 
         FlushBatch.Touch(this);
+    }
+
+    // The gate is held.
+    private void AppendFrame(Opcode opcode, ReadOnlySpan<byte> head, ReadOnlySpan<byte> tail)
+    {
+        if (!_ended)
+        {
+            FrameWriter.Write(_output, opcode, head, tail);
+            _dirty = true;
+        }
     }
 
     private async Task FinishFlushAsync(ValueTask<FlushResult> flush)

@@ -73,9 +73,22 @@ internal sealed class SessionTable : BackgroundService
         }
 
         var frames = new ISessionFrames[_handlers.Length];
-        for (var i = 0; i < frames.Length; i++)
+        var opened = 0;
+        try
         {
-            frames[i] = await _handlers[i].OpenAsync(session, ct);
+            for (; opened < frames.Length; opened++)
+            {
+                frames[opened] = await _handlers[opened].OpenAsync(session, ct);
+            }
+        }
+        catch
+        {
+            while (opened-- > 0)
+            {
+                await frames[opened].CloseAsync();
+            }
+
+            throw;
         }
 
         return frames;

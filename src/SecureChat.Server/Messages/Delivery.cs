@@ -39,20 +39,20 @@ internal sealed class Delivery(MessageFrames relay, ClientSession session) : IMa
         StartReading();
     }
 
-    public void OnMail(long position, long previous, ReadOnlyMemory<byte> envelope)
+    public bool OnMail(long position, long previous, ReadOnlyMemory<byte> envelope)
     {
         var start = false;
         lock (_gate)
         {
             if (_state == State.Live && position <= _through)
             {
-                return;
+                return true;
             }
 
             if (_state == State.Live && previous <= _through && _window.HasRoom && !session.IsCongested)
             {
                 Send(position, envelope.Span);
-                return;
+                return true;
             }
 
             _more = true;
@@ -67,6 +67,8 @@ internal sealed class Delivery(MessageFrames relay, ClientSession session) : IMa
         {
             StartReading();
         }
+
+        return false;
     }
 
     public void OnWaiting()

@@ -119,7 +119,11 @@ internal static class MessagesEndpoints
             }
         }
 
-        public void OnMail(long position, long previous, ReadOnlyMemory<byte> envelope) => _woken.TrySetResult();
+        public bool OnMail(long position, long previous, ReadOnlyMemory<byte> envelope)
+        {
+            _woken.TrySetResult();
+            return false;
+        }
 
         public void OnWaiting() => _woken.TrySetResult();
 

@@ -109,18 +109,17 @@ internal sealed class Mailbox(
             before.Listener.OnDisplaced();
         }
 
-        if (hot.IsShared)
+        try
         {
-            var key = PresenceKey(device);
-            var elsewhere = await hot.GetAsync(key, ct);
-            await hot.SetAsync(key, notices.Route(attachment.Number), PresenceLife, ct);
-            if (elsewhere is not null && !notices.IsHere(elsewhere))
-            {
-                notices.Displace(elsewhere, notices.Route(attachment.Number).Span);
-            }
+            await ShowPresenceAsync(attachment, ct);
+            return attachment;
         }
-
-        return attachment;
+        catch
+        {
+            // The connection ended meanwhile, or the store did not answer: nobody will detach what was never returned.
+            await DetachAsync(attachment, CancellationToken.None);
+            throw;
+        }
     }
 
     public async Task DetachAsync(Attachment attachment, CancellationToken ct)
@@ -189,16 +188,25 @@ internal sealed class Mailbox(
         return $"presence:{Base64Url.EncodeToString(hash[..16])}";
     }
 
-    private bool Hand(Mail mail, long position, long previous)
+    private async Task ShowPresenceAsync(Attachment attachment, CancellationToken ct)
     {
-        if (!_attached.TryGetValue(mail.To, out var attachment))
+        if (!hot.IsShared)
         {
-            return false;
+            return;
         }
 
-        attachment.Listener.OnMail(position, previous, mail.Envelope);
-        return true;
+        var (key, route) = (PresenceKey(attachment.Device), notices.Route(attachment.Number));
+        var elsewhere = await hot.GetAsync(key, ct);
+        await hot.SetAsync(key, route, PresenceLife, ct);
+        if (elsewhere is not null && !notices.IsHere(elsewhere))
+        {
+            notices.Displace(elsewhere, route.Span);
+        }
     }
+
+    private bool Hand(Mail mail, long position, long previous) =>
+        _attached.TryGetValue(mail.To, out var attachment)
+        && attachment.Listener.OnMail(position, previous, mail.Envelope);
 
     private async Task NotifyAsync(DeviceAddress to, ReadOnlyMemory<byte> live, CancellationToken ct)
     {
@@ -240,7 +248,8 @@ internal interface IMailListener
 {
     /// <summary>New mail, stored or about to be. Calls may come out of order; <paramref name="previous"/> tells.</summary>
     /// <param name="previous">Whoever has seen everything up to this position misses nothing before <paramref name="position"/>.</param>
-    void OnMail(long position, long previous, ReadOnlyMemory<byte> envelope);
+    /// <returns>Whether it was sent to the device, so that its acknowledgement may soon follow.</returns>
+    bool OnMail(long position, long previous, ReadOnlyMemory<byte> envelope);
 
     /// <summary>Mail may wait in the queue that was not handed over.</summary>
     void OnWaiting();
