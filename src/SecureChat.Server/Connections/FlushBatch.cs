@@ -20,20 +20,24 @@ internal static class FlushBatch
             return;
         }
 
-        // A flush may run a peer's handlers on this thread, which may touch more.
-        for (var i = 0; i < touched.Count; i++)
+        // Taken off before it is flushed: a connection that fails must not be met again by the next batch of this thread.
+        while (touched.Count > 0)
         {
-            touched[i].Flush();
+            var session = touched[^1];
+            touched.RemoveAt(touched.Count - 1);
+            session.Flush();
         }
-
-        touched.Clear();
     }
 
     public static void Touch(ClientSession session)
     {
         if (_depth > 0)
         {
-            (_touched ??= []).Add(session);
+            _touched ??= [];
+            if (_touched.Count == 0 || _touched[^1] != session)
+            {
+                _touched.Add(session);
+            }
         }
         else
         {
