@@ -10,7 +10,7 @@ using SecureChat.Server.Tests.Support;
 namespace SecureChat.Server.Tests.Connections;
 
 /// <summary>RFC 6455 byte by byte, the cases of the usual conformance suite, on both ports.</summary>
-public sealed class FramingTests
+public sealed class FramingTests(SharedNode shared) : IClassFixture<SharedNode>
 {
     private static readonly byte[] PingFrame = new ClientFrame { Request = 5, Ping = new Ping() }.ToByteArray();
 
@@ -43,7 +43,7 @@ public sealed class FramingTests
     [Theory, MemberData(nameof(Violations))]
     public async Task A_violation_ends_the_connection_with_its_close_code(bool bare, string name, int code)
     {
-        await using var node = await LoopbackNode.StartAsync();
+        var node = shared.Node;
         await using var wire = await RawSocket.OpenAsync(bare ? node.SocketPort : node.ApiPort, await node.NewDeviceAsync());
 
         await wire.SendAsync(Violate(name));
@@ -54,7 +54,7 @@ public sealed class FramingTests
     [Theory, InlineData(false, "not UTF-8"), InlineData(true, "not UTF-8"), InlineData(false, "no JSON"), InlineData(true, "no JSON")]
     public async Task Text_that_is_no_frame_ends_the_connection(bool bare, string name)
     {
-        await using var node = await LoopbackNode.StartAsync();
+        var node = shared.Node;
         await using var wire = await RawSocket.OpenAsync(bare ? node.SocketPort : node.ApiPort, await node.NewDeviceAsync(), isJson: true);
 
         await wire.SendAsync(Frame(0x81, name == "no JSON" ? "{\"ping\":"u8 : [0xCE, 0xBA, 0xED, 0xA0, 0x80]));
@@ -65,7 +65,7 @@ public sealed class FramingTests
     [Theory, InlineData(false), InlineData(true)]
     public async Task Frames_may_be_cut_anywhere_and_come_many_at_once(bool bare)
     {
-        await using var node = await LoopbackNode.StartAsync();
+        var node = shared.Node;
         await using var wire = await RawSocket.OpenAsync(bare ? node.SocketPort : node.ApiPort, await node.NewDeviceAsync());
         byte[] pings = [.. Frame(0x82, PingFrame), .. Frame(0x82, PingFrame), .. Frame(0x82, PingFrame)];
 
@@ -89,7 +89,7 @@ public sealed class FramingTests
     [Theory, InlineData(false), InlineData(true)]
     public async Task A_message_may_come_in_fragments_with_control_frames_in_between(bool bare)
     {
-        await using var node = await LoopbackNode.StartAsync();
+        var node = shared.Node;
         await using var wire = await RawSocket.OpenAsync(bare ? node.SocketPort : node.ApiPort, await node.NewDeviceAsync());
 
         await wire.SendAsync(
@@ -106,7 +106,7 @@ public sealed class FramingTests
     [Theory, InlineData(false), InlineData(true)]
     public async Task A_farewell_is_answered(bool bare)
     {
-        await using var node = await LoopbackNode.StartAsync();
+        var node = shared.Node;
         await using var wire = await RawSocket.OpenAsync(bare ? node.SocketPort : node.ApiPort, await node.NewDeviceAsync());
 
         await wire.SendAsync(Frame(0x88, [0x03, 0xE8, .. "bye ✓"u8]));
@@ -118,7 +118,7 @@ public sealed class FramingTests
     [InlineData(126), InlineData(127), InlineData(128), InlineData(65535), InlineData(65536), InlineData(98304)]
     public async Task Every_length_of_content_arrives_as_it_was_sent(int length)
     {
-        await using var node = await LoopbackNode.StartAsync();
+        var node = shared.Node;
         var (alice, bob) = (await node.NewDeviceAsync(), await node.NewDeviceAsync());
         var content = RandomNumberGenerator.GetBytes(length);
         foreach (var port in new[] { node.ApiPort, node.SocketPort })
@@ -152,7 +152,7 @@ public sealed class FramingTests
     [InlineData("GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: short\r\n\r\n", 400)]
     public async Task A_handshake_with_a_mistake_is_refused(string request, int status)
     {
-        await using var node = await LoopbackNode.StartAsync();
+        var node = shared.Node;
         using var client = new TcpClient();
         await client.ConnectAsync(IPAddress.Loopback, node.SocketPort, TestContext.Current.CancellationToken);
         var stream = client.GetStream();
@@ -172,7 +172,7 @@ public sealed class FramingTests
     [Fact]
     public async Task A_handshake_of_endless_headers_is_cut_off()
     {
-        await using var node = await LoopbackNode.StartAsync();
+        var node = shared.Node;
         using var client = new TcpClient();
         await client.ConnectAsync(IPAddress.Loopback, node.SocketPort, TestContext.Current.CancellationToken);
 

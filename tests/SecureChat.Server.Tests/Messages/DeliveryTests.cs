@@ -47,28 +47,31 @@ public sealed class DeliveryTests
     {
         await using var node = await LoopbackNode.StartAsync();
         var (mailbox, frames) = Compose(node, node.Get<IMessageQueue>(), TimeProvider.System);
-        for (var round = 0; round < 3000; round++)
+        await Parallel.ForAsync(0, 3000, new ParallelOptions { MaxDegreeOfParallelism = 64, CancellationToken = Ct }, async (_, ct) =>
         {
             var device = NewDevice();
             var session = new MemorySession(device, node.Get<SessionTable>());
             var pause = RandomNumberGenerator.GetInt32(200);
             var sending = Task.Run(
-                async () =>
+                () =>
                 {
+                    var stored = new List<Task<bool>>();
                     for (var number = 1; number <= 4; number++)
                     {
                         Thread.SpinWait(pause * number);
-                        await mailbox.PostAsync([MailTo(device, number)], Ct);
+                        stored.Add(mailbox.PostAsync([MailTo(device, number)], ct));
                     }
+
+                    return Task.WhenAll(stored);
                 },
-                Ct);
+                ct);
             Thread.SpinWait(RandomNumberGenerator.GetInt32(400));
-            var half = await frames.OpenAsync(session, Ct);
-            await sending;
+            var half = await frames.OpenAsync(session, ct);
 
             Assert.Equal([1, 2, 3, 4], (await session.ReceivedAsync(4)).Select(ContentOf));
+            Assert.DoesNotContain(false, await sending);
             await half.CloseAsync();
-        }
+        });
     }
 
     [Fact]
