@@ -1,0 +1,86 @@
+-- What all migrations together come to. A test compares it; do not edit it by hand.
+
+CREATE TABLE accounts (
+    account BYTEA NOT NULL PRIMARY KEY,
+    identity_key BYTEA NOT NULL,
+    -- HMAC-SHA-256 of the e-mail address or number under the identifier key; NULL: signed up by invite alone.
+    identifier_hash BYTEA UNIQUE,
+    discoverable BIGINT NOT NULL,
+    username_hash BYTEA UNIQUE,
+    username_link BYTEA UNIQUE,
+    username_encrypted BYTEA,
+    lock_salt BYTEA,
+    lock_hash BYTEA,
+    lock_failures BIGINT NOT NULL,
+    lock_retry_at BIGINT,
+    created_day BIGINT NOT NULL,
+    last_seen_day BIGINT NOT NULL
+);
+
+CREATE TABLE device_keys (
+    account BYTEA NOT NULL,
+    device BIGINT NOT NULL,
+    signed_id BIGINT NOT NULL,
+    signed_key BYTEA NOT NULL,
+    signed_signature BYTEA NOT NULL,
+    signed_at BIGINT NOT NULL,
+    last_resort_id BIGINT NOT NULL,
+    last_resort_key BYTEA NOT NULL,
+    last_resort_signature BYTEA NOT NULL,
+    last_resort_at BIGINT NOT NULL,
+    PRIMARY KEY (account, device),
+    FOREIGN KEY (account, device) REFERENCES devices (account, device) ON DELETE CASCADE
+);
+
+CREATE TABLE devices (
+    account BYTEA NOT NULL REFERENCES accounts (account) ON DELETE CASCADE,
+    device BIGINT NOT NULL,
+    -- Random; access tokens carry it, and die when it changes or goes.
+    epoch BIGINT NOT NULL UNIQUE,
+    registration_id BIGINT NOT NULL,
+    name BYTEA,
+    capabilities TEXT NOT NULL,
+    created_day BIGINT NOT NULL,
+    last_seen_day BIGINT NOT NULL,
+    PRIMARY KEY (account, device)
+);
+
+CREATE TABLE ended_epochs (
+    epoch BIGINT NOT NULL PRIMARY KEY,
+    ended_at BIGINT NOT NULL
+);
+
+CREATE INDEX ended_epochs_by_time ON ended_epochs (ended_at);
+
+CREATE TABLE invites (
+    -- Names the invite to its operator; the code itself is kept only as a hash.
+    invite TEXT NOT NULL PRIMARY KEY,
+    code_hash BYTEA NOT NULL UNIQUE,
+    uses BIGINT NOT NULL,
+    used BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL
+);
+
+CREATE TABLE one_time_keys (
+    account BYTEA NOT NULL,
+    device BIGINT NOT NULL,
+    kind BIGINT NOT NULL,
+    key_id BIGINT NOT NULL,
+    public_key BYTEA NOT NULL,
+    signature BYTEA,
+    PRIMARY KEY (account, device, kind, key_id),
+    FOREIGN KEY (account, device) REFERENCES devices (account, device) ON DELETE CASCADE
+);
+
+CREATE TABLE refresh_tokens (
+    account BYTEA NOT NULL,
+    device BIGINT NOT NULL,
+    family_hash BYTEA NOT NULL UNIQUE,
+    token_hash BYTEA NOT NULL,
+    previous_hash BYTEA,
+    rotated_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    PRIMARY KEY (account, device),
+    FOREIGN KEY (account, device) REFERENCES devices (account, device) ON DELETE CASCADE
+);
