@@ -31,6 +31,9 @@ internal sealed record Measurement
     /// <summary>Share (0..1) of a core that the generator used; near 1 means that it, not the server, was the limit.</summary>
     public double GeneratorLoad { get; init; }
 
+    /// <summary>Messages of the run before that were delivered once more: at least once is the promise, once is the aim.</summary>
+    public long Leftovers { get; init; }
+
     /// <summary>Connections of an idle run.</summary>
     public int Connections { get; init; }
 

@@ -9,7 +9,7 @@ internal static class Report
     /// <summary>One measurement on one line.</summary>
     public static string Line(Measurement m) => m.Connections > 0
         ? Text($"{m.Target,-20} {m.Scenario,-12} {m.BytesPerConnection / 1024:F1} KiB/connection over {m.BaseBytes / 1048576.0:F0} MiB, {m.ConnectMicros:F0} us CPU to connect")
-        : Text($"{m.Target,-20} {m.Scenario,-12} accepted/s {m.Accepted,7:F0}  complete/s {m.Complete,7:F0}  p50 {m.P50,6:F2} ms  p99 {m.P99,7:F2} ms  server {m.ServerMicros,6:F1} us  stores {m.StoreMicros,5:F1} us  load {m.ServerLoad:P0}  generator {m.GeneratorLoad:P0}");
+        : Text($"{m.Target,-20} {m.Scenario,-12} accepted/s {m.Accepted,7:F0}  complete/s {m.Complete,7:F0}  p50 {m.P50,6:F2} ms  p99 {m.P99,7:F2} ms  server {m.ServerMicros,6:F1} us  stores {m.StoreMicros,5:F1} us  load {m.ServerLoad:P0}  generator {m.GeneratorLoad:P0}{(m.Leftovers > 0 ? Text($"  delivered again {m.Leftovers}") : "")}");
 
     public static string Render(
         IReadOnlyList<string> machine,
@@ -54,6 +54,11 @@ internal static class Report
             page.Append(CultureInfo.InvariantCulture, $"| {Spread(runs, m => m.P50, "F2")} | {Spread(runs, m => m.P99, "F2")} ");
             page.Append(CultureInfo.InvariantCulture, $"| {Spread(runs, m => m.ServerMicros, "F1")} | {Median(runs, m => m.StoreMicros):F1} ");
             page.Append(CultureInfo.InvariantCulture, $"| {Median(runs, m => m.ServerLoad):P0} | {Median(runs, m => m.GeneratorLoad):P0} |\n");
+        }
+
+        foreach (var again in results.GroupBy(m => m.Target).Where(group => group.Any(m => m.Leftovers > 0)))
+        {
+            page.Append(CultureInfo.InvariantCulture, $"\n`{again.Key}` delivered {again.Sum(m => m.Leftovers)} messages of an earlier run once more: their connection was closed right after the acknowledgement.\n");
         }
 
         Ratios(page, byTarget);

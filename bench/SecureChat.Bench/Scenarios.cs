@@ -163,6 +163,7 @@ internal sealed class Scenarios(Target target, CancellationToken ct)
             StoreMicros = stores * 1e6 / complete,
             ServerLoad = (server + stores) / seconds,
             GeneratorLoad = own / seconds,
+            Leftovers = traffic.LeftoverCount,
         };
     }
 

@@ -30,6 +30,9 @@ internal sealed class Traffic(int pairs, int window, byte[] content)
     /// <summary>Messages accepted by the server and delivered to (and acknowledged by) the recipient.</summary>
     public long CompleteCount { get; private set; }
 
+    /// <summary>Messages of an earlier run that came once more.</summary>
+    public long LeftoverCount { get; private set; }
+
     public long UnderWay => SentCount - CompleteCount;
 
     /// <summary>Closed loop: a completed message is followed by the pair's next one.</summary>
@@ -79,6 +82,9 @@ internal sealed class Traffic(int pairs, int window, byte[] content)
         Latency.Add(Clock.Now - _sentAt[Slot(pair, sequence)]);
         Mark(pair, sequence, Delivered);
     }
+
+    /// <summary>Delivered again from a run before, whose connection closed before the server had handled its acknowledgement.</summary>
+    public void OnLeftover() => LeftoverCount++;
 
     private void Mark(int pair, uint sequence, byte what)
     {

@@ -128,7 +128,14 @@ internal sealed class SecureChatConnection(Traffic traffic, int pair, Device sel
             OnFlush();
         }
 
-        Traffic.OnDelivered(Pair, BinaryPrimitives.ReadUInt32BigEndian(id[12..]), content);
+        if (id[4..12].SequenceEqual(Traffic.RunId.AsSpan(4, 8)))
+        {
+            Traffic.OnDelivered(Pair, BinaryPrimitives.ReadUInt32BigEndian(id[12..]), content);
+        }
+        else
+        {
+            Traffic.OnLeftover();
+        }
     }
 }
 
