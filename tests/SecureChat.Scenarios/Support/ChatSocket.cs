@@ -14,6 +14,7 @@ internal sealed class ChatSocket : IAsyncDisposable
     private readonly SemaphoreSlim _turn = new(1, 1);
     private readonly ConcurrentDictionary<ulong, TaskCompletionSource<ServerFrame>> _asked = new();
     private readonly Channel<Deliver> _delivered = Channel.CreateUnbounded<Deliver>();
+    private readonly Channel<Provisioning> _provisioned = Channel.CreateUnbounded<Provisioning>();
     private readonly TaskCompletionSource _queueEmpty = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Task _reading = Task.CompletedTask;
     private ulong _request;
@@ -27,6 +28,9 @@ internal sealed class ChatSocket : IAsyncDisposable
     /// <summary>Envelopes as they arrive; completes when the connection ends.</summary>
     public ChannelReader<Deliver> Delivered => _delivered.Reader;
 
+    /// <summary>What a device that is being linked is told.</summary>
+    public ChannelReader<Provisioning> Provisioned => _provisioned.Reader;
+
     /// <summary>Completes when the server says that the backlog was sent; fails when the connection ends before.</summary>
     public Task QueueEmpty => _queueEmpty.Task;
 
@@ -39,11 +43,16 @@ internal sealed class ChatSocket : IAsyncDisposable
     /// <summary>The server's close code, if it gave one.</summary>
     public int? CloseCode => (int?)_socket.CloseStatus;
 
-    public static async Task<ChatSocket> ConnectAsync(Uri address, string accessToken, CancellationToken ct)
+    /// <param name="accessToken">Null for a device that has none yet, on the provisioning path.</param>
+    public static async Task<ChatSocket> ConnectAsync(Uri address, string? accessToken, CancellationToken ct)
     {
         var socket = new ChatSocket();
         socket._socket.Options.AddSubProtocol("securechat.v1.proto");
-        socket._socket.Options.SetRequestHeader("Authorization", $"Bearer {accessToken}");
+        if (accessToken is not null)
+        {
+            socket._socket.Options.SetRequestHeader("Authorization", $"Bearer {accessToken}");
+        }
+
         socket._socket.Options.KeepAliveInterval = TimeSpan.Zero;
         await socket._socket.ConnectAsync(address, ct);
         socket._reading = socket.ReadAllAsync();
@@ -145,6 +154,7 @@ internal sealed class ChatSocket : IAsyncDisposable
         _gone = true;
         var gone = new WebSocketException(WebSocketError.ConnectionClosedPrematurely);
         _delivered.Writer.TryComplete();
+        _provisioned.Writer.TryComplete();
         _queueEmpty.TrySetException(gone);
         _ = _queueEmpty.Task.Exception;
         foreach (var waiting in _asked.Values)
@@ -159,6 +169,9 @@ internal sealed class ChatSocket : IAsyncDisposable
         {
             case ServerFrame.BodyOneofCase.Deliver:
                 _delivered.Writer.TryWrite(frame.Deliver);
+                break;
+            case ServerFrame.BodyOneofCase.Provisioning:
+                _provisioned.Writer.TryWrite(frame.Provisioning);
                 break;
             case ServerFrame.BodyOneofCase.QueueEmpty:
                 QueueEmptyCount++;

@@ -40,19 +40,48 @@ internal sealed partial class Person(World world, string name, ServerProcess hom
         await AddAsync(party, session, home, ct);
     }
 
-    /// <summary>Links one more device with the account's identity key and its own prekeys.</summary>
+    /// <summary>Links one more device: it shows an address and a key, the primary sends it the account's identity key and a code.</summary>
     public async Task<Device> LinkAsync(CancellationToken ct, ServerProcess? node = null)
     {
-        var identity = await world.Peer.CallAsync("exportParty", new { party = Primary.Party.Id }, ct);
-        var party = await world.Peer.PartyAsync(name, 2, ct, identity.Bytes("identityPrivateKey"));
+        var at = node ?? home;
+        await using var socket = await ChatSocket.ConnectAsync(
+            new UriBuilder(at.Api) { Scheme = "ws", Path = "/ws/provisioning" }.Uri, null, ct);
+        var shown = (await socket.Provisioned.ReadAsync(ct)).Address.ToByteArray();
+        var shownKey = RandomNumberGenerator.GetBytes(32);
+        using var aes = Cipher(shownKey);
+
+        await ProvisionAsync(shown, shownKey, ct);
+        var message = (await socket.Provisioned.ReadAsync(ct)).Message.ToByteArray();
+        var received = JsonSerializer.Deserialize<JsonElement>(aes.DecryptCbc(message, new byte[16]));
+
+        var party = await world.Peer.PartyAsync(name, 2, ct, received.Bytes("identityPrivateKey"));
         var keys = await party.PreKeysAsync(0, 0, 1, ct);
-        var code = await Primary.Api.PostAsync("/v1/devices/link-code", null, ct);
-        using var api = new Api((node ?? home).Api);
+        var code = received.GetProperty("code").GetString();
+        using var api = new Api(at.Api);
         var session = await api.PostAsync(
-            "/v1/devices/link",
-            new { code = code.GetProperty("code").GetString(), device = Device.Registration(party, keys) },
-            ct);
-        return await AddAsync(party, session, node ?? home, ct);
+            "/v1/auth/link", new { code, device = Device.Registration(party, keys) }, ct);
+        return await AddAsync(party, session, at, ct);
+    }
+
+    private async Task ProvisionAsync(byte[] address, byte[] key, CancellationToken ct)
+    {
+        var identity = await world.Peer.CallAsync("exportParty", new { party = Primary.Party.Id }, ct);
+        var code = await Primary.Api.PostAsync("/v1/devices/link-code", null, ct);
+        var secret = JsonSerializer.SerializeToUtf8Bytes(new
+        {
+            identityPrivateKey = identity.Bytes("identityPrivateKey"),
+            code = code.GetProperty("code").GetString(),
+        });
+        using var aes = Cipher(key);
+        await Primary.Api.PutAsync("/v1/provisioning", new { address, message = aes.EncryptCbc(secret, new byte[16]) }, ct);
+    }
+
+    // A stand-in for the provisioning cipher: the key is for one message, so a fixed vector does. The server must not care.
+    private static Aes Cipher(byte[] key)
+    {
+        var aes = Aes.Create();
+        aes.Key = key;
+        return aes;
     }
 
     private async Task<Device> AddAsync(PeerParty party, JsonElement session, ServerProcess node, CancellationToken ct)
