@@ -13,7 +13,8 @@ internal static class ConnectionsEndpoints
     {
         app.MapPost("/v1/auth/ws-ticket", IssueTicket).WithTags("Connections").WithRetryAfter()
             .RequireAuthorization().RequireLimit(RateLimits.OwnAccount);
-        app.MapGet("/ws", Connect).AllowAnonymous().WithMetadata(RateLimits.OpenSocket).ExcludeFromDescription();
+        app.MapGet("/ws", Connect).AllowAnonymous().RequireLimit(RateLimits.OpenSocket).ExcludeFromDescription();
+        app.MapGet("/ws/provisioning", Provision).AllowAnonymous().RequireLimit(RateLimits.OpenSocket).ExcludeFromDescription();
     }
 
     /// <summary><c>POST /v1/auth/ws-ticket</c>: a ticket that opens one socket as the calling device.</summary>

@@ -59,7 +59,7 @@ internal sealed partial class Person(World world, string name, ServerProcess hom
         var code = received.GetProperty("code").GetString();
         using var api = new Api(at.Api);
         var session = await api.PostAsync(
-            "/v1/auth/link", new { code, device = Device.Registration(party, keys) }, ct);
+            "/v1/devices/link", new { code, device = Device.Registration(party, keys) }, ct);
         return await AddAsync(party, session, at, ct);
     }
 
