@@ -47,7 +47,9 @@ internal static class Program
     }
 
     /// <summary>The port of its own that the socket has.</summary>
-    internal static void ServeSockets(ListenOptions listen) => listen.UseConnectionHandler<SocketHandler>();
+    /// <remarks>The handler is made with the first connection: this runs before the settings are checked, and it reads them.</remarks>
+    internal static void ServeSockets(ListenOptions listen) => listen.Run(
+        connection => listen.ApplicationServices.GetRequiredService<SocketHandler>().OnConnectedAsync(connection));
 
     /// <summary>The pipeline and the routes of every slice.</summary>
     internal static void MapEndpoints(WebApplication app)

@@ -10,6 +10,7 @@ internal static class ConnectionsServices
         var services = builder.Services;
         services.AddSingleton<Tickets>();
         services.AddSingleton<SocketAdmission>();
+        services.AddSingleton<SocketHandler>();
         services.AddSingleton<SessionTable>().AddHostedService(provider => provider.GetRequiredService<SessionTable>());
 
         // Frames are small and handled at once: another hop through the thread pool would cost more than they do.
