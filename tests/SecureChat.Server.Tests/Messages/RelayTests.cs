@@ -70,8 +70,12 @@ public sealed class RelayTests
         await using var node = await LoopbackNode.StartAsync();
         var (alice, bob) = (await node.NewDeviceAsync(), await node.NewDeviceAsync());
         await using var from = await ChatSocket.ReadyAsync(node.SocketPort, alice);
-        await from.SendMessageAsync(ChatSocket.Message("kept", bob));
-        await from.SendMessageAsync(ChatSocket.Message("lost on the way", bob));
+        foreach (var text in (string[])["kept", "lost on the way"])
+        {
+            await from.SendMessageAsync(ChatSocket.Message(text, bob));
+            Assert.NotNull((await from.NextAsync()).Accepted);
+        }
+
         await using (var to = await ChatSocket.ConnectAsync(node.SocketPort, bob))
         {
             await to.AckAsync((await to.NextDeliveryAsync()).Position);
