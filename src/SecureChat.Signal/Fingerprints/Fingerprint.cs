@@ -78,7 +78,7 @@ public sealed class Fingerprint
     }
 
     /// <summary>The content of the code that the other side scans.</summary>
-    public byte[] Scannable() => ScannableFingerprint.Serialize(_version, _local.AsSpan(0, ScannedSize),
+    public byte[] Scannable() => ScannableFingerprint.Serialize((uint)_version, _local.AsSpan(0, ScannedSize),
         _remote.AsSpan(0, ScannedSize));
 
     /// <summary>Compares with what was scanned from the other side's screen.</summary>

@@ -7,8 +7,8 @@ internal static class ScannableFingerprint
 {
     private const int HalfSize = 32;
 
-    public static byte[] Serialize(int version, ReadOnlySpan<byte> local, ReadOnlySpan<byte> remote) => new ProtoWriter()
-        .UInt(1, (ulong)version)
+    public static byte[] Serialize(uint version, ReadOnlySpan<byte> local, ReadOnlySpan<byte> remote) => new ProtoWriter()
+        .UInt(1, version)
         .Bytes(2, new ProtoWriter().Bytes(1, local).Written)
         .Bytes(3, new ProtoWriter().Bytes(1, remote).Written)
         .ToArray();

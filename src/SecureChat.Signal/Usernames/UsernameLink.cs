@@ -97,7 +97,7 @@ public sealed class UsernameLink
         return padding > 0 ? [.. field, PaddingField, (byte)padding, .. new byte[padding]] : field;
     }
 
-    private static Username NameIn(byte[] plaintext)
+    internal static Username NameIn(byte[] plaintext)
     {
         // Names are far shorter than 128 bytes, so that a length is one byte.
         if (plaintext.Length < 2 || plaintext[0] != NameField || plaintext[1] > plaintext.Length - 2)
