@@ -1,5 +1,8 @@
+using System.Runtime.InteropServices;
 using SecureChat.Fuzz.Targets;
 using SharpFuzz;
+
+const int MapSize = 1 << 16;
 
 #pragma warning disable RS0030 // The one place that prints.
 return args switch
@@ -45,6 +48,8 @@ static int Replay(FuzzTarget target, string[] files)
 
 static int Fuzz(FuzzTarget target)
 {
+    Provide();
+
     // What runs once is compiled and its tables are built before the first input is timed and weighed.
     foreach (var (_, _, input) in Specimens.All())
     {
@@ -55,6 +60,9 @@ static int Fuzz(FuzzTarget target)
     Fuzzer.Run(stream => Oracle.Judge(target, buffer.AsSpan(0, stream.ReadAtLeast(buffer, buffer.Length, false))));
     return 0;
 }
+
+// An instrumented library counts its branches somewhere even before the fuzzer has said where.
+static unsafe void Provide() => SharpFuzz.Common.Trace.SharedMem = (byte*)NativeMemory.AllocZeroed(MapSize);
 
 static int Usage()
 {

@@ -66,6 +66,8 @@ public sealed class Username
 
         var number = text.AsSpan(dot + 1);
         if (text.AsSpan(0, dot).ContainsAnyExcept(NicknameCharacters)
+            // TryParse passes over NUL characters at the end.
+            || number.ContainsAnyExceptInRange('0', '9')
             || !ulong.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var discriminator)
             || discriminator == 0
             || number.Length < 2
