@@ -39,14 +39,14 @@ internal sealed class ReceivingChain : IDisposable
 
     /// <summary>The seed of a message, and the chain without it.</summary>
     /// <exception cref="SignalException">Its seed has been given out, or dropped; or it is too far ahead.</exception>
-    public (byte[] Seed, ReceivingChain Next) Take(uint counter, uint maxJump)
+    public (byte[] Seed, ReceivingChain Next) Take(uint counter)
     {
         if (counter < Index)
         {
             return TakeSkipped(counter);
         }
 
-        if (counter - Index > maxJump || counter == uint.MaxValue)
+        if (counter - Index > MaxJump || counter == uint.MaxValue)
         {
             throw new SignalException(SignalError.InvalidMessage, "The message is too far ahead in its chain.");
         }

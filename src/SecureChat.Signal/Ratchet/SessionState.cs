@@ -69,14 +69,13 @@ internal sealed record SessionState : IDisposable
     /// <summary>Decrypts a message.</summary>
     /// <param name="message">The message.</param>
     /// <param name="addresses">What a message that binds its ends must name: this side as the recipient.</param>
-    /// <param name="maxJump">How far ahead it may be.</param>
     /// <exception cref="SignalException">This state stays what it was.</exception>
     public (SessionState Next, byte[] Plaintext) Decrypt(
-        SignalMessage message, ReadOnlySpan<byte> addresses, uint maxJump, RandomSource random)
+        SignalMessage message, ReadOnlySpan<byte> addresses, RandomSource random)
     {
         var known = Receiving.FirstOrDefault(chain => chain.RatchetKey.Equals(message.RatchetKey));
         var (root, chain) = known is null ? StartReceiving(message.RatchetKey) : (RootKey, known);
-        var (seed, nextChain) = chain.Take(message.Counter, maxJump);
+        var (seed, nextChain) = chain.Take(message.Counter);
         var postQuantum = ReceivePostQuantum(message.PostQuantum.Span);
         using var keys = MessageKeys.Derive(seed, postQuantum.Key);
 

@@ -1,7 +1,6 @@
 using System.Runtime.ExceptionServices;
 using SecureChat.Signal.Addresses;
 using SecureChat.Signal.Handshake;
-using SecureChat.Signal.Keys;
 using SecureChat.Signal.Ratchet;
 
 namespace SecureChat.Signal.Sessions;
@@ -29,7 +28,7 @@ internal static class SessionSteps
         {
             try
             {
-                var (next, plaintext) = current.Decrypt(message, ends.Addresses, ends.MaxJump(current.RemoteIdentity), random);
+                var (next, plaintext) = current.Decrypt(message, ends.Addresses, random);
                 return (record.WithCurrent(next), plaintext);
             }
             catch (SignalException e) when (e.Error != SignalError.DuplicateMessage)
@@ -43,7 +42,7 @@ internal static class SessionSteps
             var session = record.Archived(i);
             try
             {
-                var (next, plaintext) = session.Decrypt(message, ends.Addresses, ends.MaxJump(session.RemoteIdentity), random);
+                var (next, plaintext) = session.Decrypt(message, ends.Addresses, random);
                 return (record.Promote(i, next), plaintext);
             }
             catch (SignalException e)
@@ -101,8 +100,7 @@ internal static class SessionSteps
         try
         {
             using var opened = Pqxdh.Respond(self.Device, self.PreKeys, message.Header);
-            var maxJump = ends.MaxJump(opened.RemoteIdentity);
-            var (next, plaintext) = opened.Decrypt(message.Message, ends.Addresses, maxJump, random);
+            var (next, plaintext) = opened.Decrypt(message.Message, ends.Addresses, random);
             return (record.Start(next), plaintext);
         }
         catch (SignalException e) when (e.Error == SignalError.InvalidKey)
@@ -114,22 +112,18 @@ internal static class SessionSteps
     private static (SessionState Next, byte[] Plaintext) InSession(
         SessionState session, PreKeySignalMessage message, Ends ends, RandomSource random) =>
         session.Opening is { } opening && opening.AsSpan().SequenceEqual(message.Header.Hash())
-            ? session.Decrypt(message.Message, ends.Addresses, ends.MaxJump(session.RemoteIdentity), random)
+            ? session.Decrypt(message.Message, ends.Addresses, random)
             : throw new SignalException(SignalError.InvalidMessage, "The handshake is not the one that opened the session.");
 }
 
 /// <summary>Who writes and who reads.</summary>
 internal sealed class Ends
 {
-    private readonly LocalDevice _self;
-    private readonly ProtocolAddress _remote;
     private readonly byte[] _sent;
     private readonly byte[] _received;
 
     public Ends(LocalDevice self, ProtocolAddress remote)
     {
-        _self = self;
-        _remote = remote;
         _sent = Bind(self.Address, remote);
         _received = Bind(remote, self.Address);
     }
@@ -139,15 +133,6 @@ internal sealed class Ends
 
     /// <summary>What a message from this side names; nothing if an end is no service id.</summary>
     public ReadOnlySpan<byte> SentAddresses => _sent;
-
-    /// <summary>
-    /// How far a message may be ahead. Between devices of one account there is no limit: what they tell each other is never
-    /// lost for good, and nobody else can make them work.
-    /// </summary>
-    public uint MaxJump(PublicKey remoteIdentity) =>
-        _self.Address.Name == _remote.Name && _self.Identity.PublicKey.Equals(remoteIdentity)
-            ? uint.MaxValue
-            : ReceivingChain.MaxJump;
 
     private static byte[] Bind(ProtocolAddress sender, ProtocolAddress recipient) =>
         ServiceId.TryParse(sender.Name, out var from) && ServiceId.TryParse(recipient.Name, out var to)

@@ -202,26 +202,42 @@ public sealed class SessionTests : IDisposable
         using var key = PrivateKey.Generate(_random);
         var chain = new ReceivingChain(key.PublicKey, _random.Bytes(32));
 
-        var far = Assert.Throws<SignalException>(() => chain.Take(ReceivingChain.MaxJump + 1, ReceivingChain.MaxJump));
-        var last = Assert.Throws<SignalException>(() => chain.Take(uint.MaxValue, uint.MaxValue));
-        var (_, next) = chain.Take(ReceivingChain.MaxJump, ReceivingChain.MaxJump);
+        var far = Assert.Throws<SignalException>(() => chain.Take(ReceivingChain.MaxJump + 1));
+        var last = Assert.Throws<SignalException>(() => chain.Take(uint.MaxValue));
+        var (_, next) = chain.Take(ReceivingChain.MaxJump);
 
         Assert.Equal((SignalError.InvalidMessage, SignalError.InvalidMessage), (far.Error, last.Error));
         Assert.Equal(ReceivingChain.MaxJump + 1, next.Index);
-        next.Take(ReceivingChain.MaxJump - 2_000, ReceivingChain.MaxJump);
-        Assert.Throws<SignalException>(() => next.Take(ReceivingChain.MaxJump - 2_001, ReceivingChain.MaxJump));
+        next.Take(ReceivingChain.MaxJump - 2_000);
+        Assert.Throws<SignalException>(() => next.Take(ReceivingChain.MaxJump - 2_001));
     }
 
     [Fact]
-    public void Only_between_devices_of_one_account_is_there_no_limit_to_a_jump()
+    public async Task A_forged_counter_does_not_keep_another_device_of_the_account_busy()
     {
         var account = new Guid(_random.Bytes(16));
         using var phone = new Device(_random, 1, account);
-        var tablet = new ProtocolAddress(phone.Address.Name, 2);
+        using var tablet = new Device(_random, 2, account, IdentityKeyPair.Parse(phone.Self.Identity.Serialize()));
+        await phone.StartAsync(tablet);
+        await tablet.DecryptAsync(phone.Address, await phone.EncryptAsync(tablet.Address, [1]));
+        await phone.DecryptAsync(tablet.Address, await tablet.EncryptAsync(phone.Address, [2]));
+        var message = SignalMessage.Parse((await phone.EncryptAsync(tablet.Address, [3])).Serialized.Span);
+        byte[] forged =
+        [
+            MessageVersion.Current,
+            .. new ProtoWriter()
+                .Bytes(1, message.RatchetKey.Serialized)
+                .UInt(2, uint.MaxValue - 1)
+                .UInt(3, 0)
+                .Bytes(4, message.Ciphertext.Span)
+                .Bytes(5, message.PostQuantum.Span)
+                .Written,
+            .. new byte[8],
+        ];
 
-        Assert.Equal(uint.MaxValue, new Ends(phone.Self, tablet).MaxJump(phone.Self.Identity.PublicKey));
-        Assert.Equal(ReceivingChain.MaxJump, new Ends(phone.Self, tablet).MaxJump(_bob.Self.Identity.PublicKey));
-        Assert.Equal(ReceivingChain.MaxJump, new Ends(phone.Self, _bob.Address).MaxJump(phone.Self.Identity.PublicKey));
+        Assert.Equal(
+            SignalError.InvalidMessage,
+            await tablet.RefusalAsync(phone.Address, new SessionMessage(CiphertextType.Message, forged)));
     }
 
     [Fact]

@@ -66,6 +66,15 @@ public sealed class UsernameTests(LibsignalPeer peer)
         Assert.Equal(SignalError.InvalidUsername, refusal.Error);
     }
 
+    [Theory]
+    [InlineData("ab.12\0")]
+    [InlineData("ab.1\0")]
+    [InlineData("ab.12\0\0\0")]
+    public void A_name_that_ends_in_NUL_characters_is_refused(string username)
+    {
+        Assert.False(Username.TryParse(username, out _));
+    }
+
     [Fact]
     public void Capitals_are_kept_for_display_and_make_no_other_name()
     {
