@@ -43,6 +43,9 @@ internal sealed record Measurement
     /// <summary>Resident bytes added per idle connection.</summary>
     public double BytesPerConnection { get; init; }
 
+    /// <summary>Resident bytes added by each connection after the first tenth, when all code is loaded and compiled.</summary>
+    public double BytesPerFurtherConnection { get; init; }
+
     /// <summary>CPU microseconds of the server to accept, authenticate and serve each connection's first message.</summary>
     public double ConnectMicros { get; init; }
 

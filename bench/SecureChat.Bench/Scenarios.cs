@@ -21,7 +21,7 @@ internal sealed class Scenarios(Target target, CancellationToken ct)
     {
         using var loop = new EventLoop();
         var traffic = new Traffic(pairs, Window, target.MakeContent(ContentBytes)) { KeepSending = true };
-        Connect(loop, traffic, pairs);
+        Connect(loop, traffic, 0, pairs);
         for (var message = 0; message < inFlight; message++)
         {
             for (var pair = 0; pair < pairs; pair++)
@@ -45,7 +45,7 @@ internal sealed class Scenarios(Target target, CancellationToken ct)
     {
         using var loop = new EventLoop();
         var traffic = new Traffic(pairs, Window, target.MakeContent(ContentBytes));
-        Connect(loop, traffic, pairs);
+        Connect(loop, traffic, 0, pairs);
         var interval = Clock.Ticks(1.0 / rate);
         var due = Clock.Now;
         var pair = 0;
@@ -72,11 +72,33 @@ internal sealed class Scenarios(Target target, CancellationToken ct)
     {
         using var loop = new EventLoop();
         var pairs = connections / 2;
+        var first = pairs / 10;
         var traffic = new Traffic(pairs, 1, target.MakeContent(IdleContentBytes));
         var before = target.Server.ResidentBytes;
         var cpu = target.Server.CpuSeconds;
-        Connect(loop, traffic, pairs);
-        for (var pair = 0; pair < pairs; pair++)
+        ConnectAndSay(loop, traffic, 0, first);
+        Run(settle, () => loop.Turn(TimeSpan.FromMilliseconds(100)));
+        var warm = target.Server.ResidentBytes;
+        ConnectAndSay(loop, traffic, first, pairs);
+        cpu = target.Server.CpuSeconds - cpu;
+        Run(settle, () => loop.Turn(TimeSpan.FromMilliseconds(100)));
+        var full = target.Server.ResidentBytes;
+        return new Measurement
+        {
+            Target = target.Name,
+            Scenario = $"idle {pairs * 2}",
+            Connections = pairs * 2,
+            BaseBytes = before,
+            BytesPerConnection = (double)(full - before) / (pairs * 2),
+            BytesPerFurtherConnection = (double)(full - warm) / ((pairs - first) * 2),
+            ConnectMicros = cpu * 1e6 / (pairs * 2),
+        };
+    }
+
+    private void ConnectAndSay(EventLoop loop, Traffic traffic, int from, int to)
+    {
+        Connect(loop, traffic, from, to);
+        for (var pair = from; pair < to; pair++)
         {
             traffic.Send(pair, Clock.Now);
             if (traffic.UnderWay >= HandshakesAtOnce)
@@ -86,22 +108,11 @@ internal sealed class Scenarios(Target target, CancellationToken ct)
         }
 
         Drain(loop, traffic);
-        cpu = target.Server.CpuSeconds - cpu;
-        Run(settle, () => loop.Turn(TimeSpan.FromMilliseconds(100)));
-        return new Measurement
-        {
-            Target = target.Name,
-            Scenario = $"idle {pairs * 2}",
-            Connections = pairs * 2,
-            BaseBytes = before,
-            BytesPerConnection = (double)(target.Server.ResidentBytes - before) / (pairs * 2),
-            ConnectMicros = cpu * 1e6 / (pairs * 2),
-        };
     }
 
-    private void Connect(EventLoop loop, Traffic traffic, int pairs)
+    private void Connect(EventLoop loop, Traffic traffic, int from, int to)
     {
-        for (var device = 0; device < pairs * 2; device++)
+        for (var device = from * 2; device < to * 2; device++)
         {
             var connection = target.Connect(traffic, device / 2, device % 2 == 0);
             if (device % 2 == 0)
@@ -110,7 +121,7 @@ internal sealed class Scenarios(Target target, CancellationToken ct)
             }
 
             loop.Open(connection, target.EndPoint);
-            var needed = device == (pairs * 2) - 1 ? device + 1 : device + 1 - HandshakesAtOnce;
+            var needed = device == (to * 2) - 1 ? device + 1 : device + 1 - HandshakesAtOnce;
             if (traffic.ReadyCount < needed && !loop.TurnUntil(() => traffic.ReadyCount >= needed, Patience, ct))
             {
                 throw new BenchException($"Of {device + 1} connections only {traffic.ReadyCount} became ready.");

@@ -55,7 +55,6 @@ internal static class Program
     internal static void MapEndpoints(WebApplication app)
     {
         app.UsePipeline();
-        app.UseWebSockets();
         app.MapApiDescription();
         app.MapHealth();
         app.MapAccounts();

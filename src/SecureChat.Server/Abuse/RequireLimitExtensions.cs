@@ -15,29 +15,46 @@ internal static class RequireLimitExtensions
         {
             var next = endpoint.RequestDelegate!;
             endpoint.Metadata.Add(limit);
-            endpoint.RequestDelegate = context => GuardAsync(context, limit, next);
+            var services = endpoint.ApplicationServices;
+            endpoint.RequestDelegate = context => GuardAsync(context, services.GetRequiredService<RateLimiter>(), limit, next);
         });
         return builder;
     }
 
-    private static async Task GuardAsync(HttpContext context, RateLimit limit, RequestDelegate next)
+    // Waits for the endpoint only where it must: behind it may be a socket, which keeps whatever waits for it in memory.
+    private static Task GuardAsync(HttpContext context, RateLimiter limiter, RateLimit limit, RequestDelegate next)
     {
-        var limiter = context.RequestServices.GetRequiredService<RateLimiter>();
-        var wait = await limiter.TakeAsync(limit, Subject(context, limit.Scope), 1, context.RequestAborted);
+        var admitted = AdmitAsync(context, limiter, limit);
+        return admitted.IsCompletedSuccessfully ? ContinueAsync(admitted.Result) : AwaitedAsync();
+
+        Task ContinueAsync(IResult? refusal) => refusal is null ? next(context) : refusal.ExecuteAsync(context);
+
+        async Task AwaitedAsync() => await ContinueAsync(await admitted);
+    }
+
+    private static async ValueTask<IResult?> AdmitAsync(HttpContext context, RateLimiter limiter, RateLimit limit)
+    {
+        // Not cancelled with the request: asking for its token makes one, and a socket would keep it.
+        var wait = await limiter.TakeAsync(limit, Subject(context, limit.Scope), 1, CancellationToken.None);
+        if (context.WebSockets.IsWebSocketRequest && wait <= TimeSpan.Zero)
+        {
+            return null;
+        }
+
         var bucket = limiter.Scaled(limit.Bucket);
         var window = Math.Max(1, Math.Ceiling(bucket.Size * bucket.Refill.TotalSeconds));
-        context.Response.Headers["RateLimit-Policy"] =
+        var headers = context.Response.Headers;
+        headers["RateLimit-Policy"] =
             string.Create(CultureInfo.InvariantCulture, $"\"{limit.Name}\";q={Math.Floor(bucket.Size)};w={window}");
         if (wait <= TimeSpan.Zero)
         {
-            await next(context);
-            return;
+            return null;
         }
 
-        context.Response.Headers["RateLimit"] =
-            string.Create(CultureInfo.InvariantCulture, $"\"{limit.Name}\";r=0;t={Math.Ceiling(wait.TotalSeconds)}");
-        context.Response.Headers.RetryAfter = Math.Ceiling(wait.TotalSeconds).ToString(CultureInfo.InvariantCulture);
-        await Problem.From(ProtocolError.RateLimited, wait).ExecuteAsync(context);
+        var seconds = Math.Ceiling(wait.TotalSeconds);
+        headers["RateLimit"] = string.Create(CultureInfo.InvariantCulture, $"\"{limit.Name}\";r=0;t={seconds}");
+        headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
+        return Problem.From(ProtocolError.RateLimited, wait);
     }
 
     // The token scheme puts the account's id and the device into the principal.

@@ -10,11 +10,12 @@ internal sealed class AccountDirectory : IDisposable
     private readonly Database _db;
     private readonly AccountNotices _notices;
     private readonly TimeProvider _time;
-    private long _sweptAt;
+    private readonly ITimer _sweep;
 
     public AccountDirectory(Database db, AccountNotices notices, TimeProvider time)
     {
-        (_db, _notices, _time, _sweptAt) = (db, notices, time, time.GetTimestamp());
+        (_db, _notices, _time) = (db, notices, time);
+        _sweep = time.CreateTimer(_ => Sweep(), null, MaxAge * 2, MaxAge * 2);
         _notices.DevicesChanged += Forget;
     }
 
@@ -23,8 +24,6 @@ internal sealed class AccountDirectory : IDisposable
     {
         if (!_entries.TryGetValue(account, out var entry) || _time.GetElapsedTime(entry.LoadedAt) > MaxAge)
         {
-            Sweep();
-
             // Shared by all who ask meanwhile, so no one caller's cancellation may end it. The age counts from before
             // the query: what changes during it is seen at the next load.
             entry = new Entry(_time.GetTimestamp(), new(() => LoadAsync(account)));
@@ -56,7 +55,11 @@ internal sealed class AccountDirectory : IDisposable
         return false;
     }
 
-    public void Dispose() => _notices.DevicesChanged -= Forget;
+    public void Dispose()
+    {
+        _sweep.Dispose();
+        _notices.DevicesChanged -= Forget;
+    }
 
     private void Forget(Guid account) => _entries.TryRemove(account, out _);
 
@@ -68,13 +71,6 @@ internal sealed class AccountDirectory : IDisposable
     // Keeps memory at what was asked for lately.
     private void Sweep()
     {
-        var swept = Interlocked.Read(ref _sweptAt);
-        if (_time.GetElapsedTime(swept) < MaxAge * 5
-            || Interlocked.CompareExchange(ref _sweptAt, _time.GetTimestamp(), swept) != swept)
-        {
-            return;
-        }
-
         foreach (var old in _entries)
         {
             if (_time.GetElapsedTime(old.Value.LoadedAt) > MaxAge)

@@ -7,8 +7,11 @@ using SecureChat.Server.Accounts;
 namespace SecureChat.Server.Connections;
 
 /// <summary>A session on ASP.NET Core's WebSockets: the API's port, HTTP/2 included.</summary>
-/// <remarks>An idle session holds no buffer: reading starts with zero bytes, and both directions rent.</remarks>
-internal sealed class AspNetSession(WebSocket socket, Caller caller, bool isJson, SessionTable table, CancellationToken aborted)
+/// <remarks>
+/// An idle session holds no buffer: reading starts with zero bytes, and both directions rent. No call is given a cancellation
+/// token, which would cost as much as the session itself: aborting the request ends them all.
+/// </remarks>
+internal sealed class AspNetSession(HttpContext context, WebSocket socket, Caller caller, bool isJson, SessionTable table)
     : ClientSession(caller, isJson, table)
 {
     // Beyond this the client is behind, and nothing is produced for it that is not owed.
@@ -17,20 +20,25 @@ internal sealed class AspNetSession(WebSocket socket, Caller caller, bool isJson
 
     private byte[] _out = [];
     private int _length;
-    private Task _sending = Task.CompletedTask;
+    private bool _isSending;
+    private bool _hasFailed;
+    private TaskCompletionSource? _sent;
     private TaskCompletionSource? _uncongested;
     private CloseCode? _close;
-    private bool _closeSent;
 
     public override bool IsCongested => _length > CongestedBytes;
 
-    /// <summary>Lives until the socket is closed by either side.</summary>
+    /// <summary>Lives until the socket is closed by either side, and disposes it.</summary>
     public async Task RunAsync()
     {
         try
         {
-            await OpenAsync(aborted);
-            await ReceiveAllAsync();
+            await OpenAsync(CancellationToken.None);
+            do
+            {
+                await socket.ReceiveAsync(Memory<byte>.Empty, CancellationToken.None);
+            }
+            while (await ReceiveOneAsync());
         }
         catch (Exception e) when (e is WebSocketException or OperationCanceledException or IOException or ObjectDisposedException)
         {
@@ -41,10 +49,11 @@ internal sealed class AspNetSession(WebSocket socket, Caller caller, bool isJson
             await LeaveAsync();
             Close(CloseCode.Normal);
             await FinishSendingAsync();
+            socket.Dispose();
         }
     }
 
-    public override void Abort() => socket.Abort();
+    public override void Abort() => context.Abort();
 
     protected override void Append(ReadOnlySpan<byte> head, ReadOnlySpan<byte> tail)
     {
@@ -68,9 +77,10 @@ internal sealed class AspNetSession(WebSocket socket, Caller caller, bool isJson
 
     protected override void BeginFlush()
     {
-        if (_sending.IsCompleted && (_length > 0 || (_close is not null && !_closeSent)))
+        if (!_isSending && !_hasFailed && (_length > 0 || _close is not null))
         {
-            _sending = SendAllAsync();
+            _isSending = true;
+            _ = SendAllAsync();
         }
     }
 
@@ -85,57 +95,48 @@ internal sealed class AspNetSession(WebSocket socket, Caller caller, bool isJson
         }
     }
 
-    private async Task ReceiveAllAsync()
+    // False: there is no more to come.
+    private async Task<bool> ReceiveOneAsync()
     {
-        while (true)
+        var buffer = ArrayPool<byte>.Shared.Rent(4096);
+        try
         {
-            await socket.ReceiveAsync(Memory<byte>.Empty, aborted);
-            var buffer = ArrayPool<byte>.Shared.Rent(4096);
-            try
+            var length = 0;
+            ValueWebSocketReceiveResult part;
+            do
             {
-                var length = 0;
-                ValueWebSocketReceiveResult part;
-                do
+                if (length == buffer.Length)
                 {
-                    if (length == buffer.Length)
-                    {
-                        if (length > Limits.MaxFrameBytes)
-                        {
-                            Close(CloseCode.TooBig);
-                            return;
-                        }
-
-                        var larger = ArrayPool<byte>.Shared.Rent(length * 2);
-                        buffer.CopyTo(larger, 0);
-                        ArrayPool<byte>.Shared.Return(buffer);
-                        buffer = larger;
-                    }
-
-                    part = await socket.ReceiveAsync(buffer.AsMemory(length), aborted);
-                    length += part.Count;
-                }
-                while (!part.EndOfMessage);
-
-                if (part.MessageType == WebSocketMessageType.Close)
-                {
-                    return;
+                    var larger = ArrayPool<byte>.Shared.Rent(length * 2);
+                    buffer.CopyTo(larger, 0);
+                    Return(buffer);
+                    buffer = larger;
                 }
 
+                part = await socket.ReceiveAsync(buffer.AsMemory(length), CancellationToken.None);
+                length += part.Count;
                 if (length > Limits.MaxFrameBytes)
                 {
                     Close(CloseCode.TooBig);
-                    return;
+                    return false;
                 }
-
-                await HandleAsync(buffer.AsSpan(0, length), part.MessageType);
             }
-            finally
+            while (!part.EndOfMessage);
+
+            if (part.MessageType == WebSocketMessageType.Close)
             {
-                ArrayPool<byte>.Shared.Return(buffer);
+                return false;
             }
 
-            await UncongestedAsync();
+            await HandleAsync(buffer.AsSpan(0, length), part.MessageType);
         }
+        finally
+        {
+            Return(buffer);
+        }
+
+        await UncongestedAsync();
+        return true;
     }
 
     private ValueTask HandleAsync(ReadOnlySpan<byte> message, WebSocketMessageType type)
@@ -155,8 +156,8 @@ internal sealed class AspNetSession(WebSocket socket, Caller caller, bool isJson
     {
         lock (Gate)
         {
-            return IsCongested
-                ? (_uncongested ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).Task.WaitAsync(aborted)
+            return IsCongested && !_hasFailed
+                ? (_uncongested ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).Task
                 : Task.CompletedTask;
         }
     }
@@ -167,53 +168,72 @@ internal sealed class AspNetSession(WebSocket socket, Caller caller, bool isJson
         await Task.Yield();
         try
         {
-            while (Take() is var (batch, length))
+            while (Take() is var (batch, length, close))
             {
-                for (var at = 0; at < length;)
-                {
-                    var size = BinaryPrimitives.ReadInt32LittleEndian(batch.AsSpan(at));
-                    await socket.SendAsync(
-                        batch.AsMemory(at + LengthBytes, size),
-                        IsJson ? WebSocketMessageType.Text : WebSocketMessageType.Binary,
-                        endOfMessage: true,
-                        aborted);
-                    at += LengthBytes + size;
-                }
-
+                await SendAsync(batch, length);
                 Return(batch);
                 if (length > CongestedBytes)
                 {
                     OnWritable();
                 }
-            }
 
-            if (_close is { } code && !_closeSent)
-            {
-                _closeSent = true;
-                await socket.CloseOutputAsync((WebSocketCloseStatus)(int)code, null, aborted);
+                if (close is { } code)
+                {
+                    await socket.CloseOutputAsync((WebSocketCloseStatus)(int)code, null, CancellationToken.None);
+                }
             }
         }
         catch (Exception e) when (e is WebSocketException or OperationCanceledException or IOException or ObjectDisposedException)
         {
-            socket.Abort();
+            lock (Gate)
+            {
+                _hasFailed = true;
+                StopSending();
+            }
+
+            context.Abort();
         }
     }
 
-    private (byte[] Batch, int Length)? Take()
+    private async Task SendAsync(byte[] batch, int length)
+    {
+        for (var at = 0; at < length;)
+        {
+            var size = BinaryPrimitives.ReadInt32LittleEndian(batch.AsSpan(at));
+            await socket.SendAsync(
+                batch.AsMemory(at + LengthBytes, size),
+                IsJson ? WebSocketMessageType.Text : WebSocketMessageType.Binary,
+                endOfMessage: true,
+                CancellationToken.None);
+            at += LengthBytes + size;
+        }
+    }
+
+    // Null ends the sending in the same breath: what is written from now on starts it again.
+    private (byte[] Batch, int Length, CloseCode? Close)? Take()
     {
         lock (Gate)
         {
-            if (_length == 0)
+            if (_length == 0 && _close is null)
             {
+                StopSending();
                 return null;
             }
 
-            var taken = (_out, _length);
-            (_out, _length) = ([], 0);
+            var taken = (_out, _length, _close);
+            (_out, _length, _close) = ([], 0, null);
             _uncongested?.TrySetResult();
             _uncongested = null;
             return taken;
         }
+    }
+
+    // The gate is held.
+    private void StopSending()
+    {
+        _isSending = false;
+        _sent?.TrySetResult();
+        _uncongested?.TrySetResult();
     }
 
     private async Task FinishSendingAsync()
@@ -221,14 +241,19 @@ internal sealed class AspNetSession(WebSocket socket, Caller caller, bool isJson
         using var patience = new CancellationTokenSource(SessionTable.CloseTimeout, Table.Time);
         try
         {
-            Flush();
-            await _sending.WaitAsync(patience.Token);
-            Flush();
-            await _sending.WaitAsync(patience.Token);
+            Task sent;
+            lock (Gate)
+            {
+                BeginFlush();
+                _sent = new(TaskCreationOptions.RunContinuationsAsynchronously);
+                sent = _isSending ? _sent.Task : Task.CompletedTask;
+            }
+
+            await sent.WaitAsync(patience.Token);
         }
         catch (OperationCanceledException)
         {
-            socket.Abort();
+            context.Abort();
         }
     }
 }

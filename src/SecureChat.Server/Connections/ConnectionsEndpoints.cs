@@ -1,8 +1,10 @@
+using System.Net.WebSockets;
 using Microsoft.AspNetCore.Http.HttpResults;
 using SecureChat.Protocol;
 using SecureChat.Protocol.Messages;
 using SecureChat.Server.Abuse;
 using SecureChat.Server.Accounts;
+using SecureChat.Server.Hosting;
 
 namespace SecureChat.Server.Connections;
 
@@ -13,8 +15,40 @@ internal static class ConnectionsEndpoints
     {
         app.MapPost("/v1/auth/ws-ticket", IssueTicket).WithTags("Connections").WithRetryAfter()
             .RequireAuthorization().RequireLimit(RateLimits.OwnAccount);
-        app.MapGet("/ws", Connect).AllowAnonymous().RequireLimit(RateLimits.OpenSocket).ExcludeFromDescription();
-        app.MapGet("/ws/provisioning", Provision).AllowAnonymous().RequireLimit(RateLimits.OpenSocket).ExcludeFromDescription();
+        app.MapSocket("/ws", OpenAsync);
+        app.MapSocket("/ws/provisioning", OpenProvisioningAsync);
+    }
+
+    // Past the pipeline's guards, the request's own services and its cancellation: each would stay in memory as long as the socket.
+    private static void MapSocket(
+        this IEndpointRouteBuilder app, string path, Func<HttpContext, IServiceProvider, string, Task<Func<Task>>> open) =>
+        app.MapGet(path, context => ServeAsync(context, app.ServiceProvider, open))
+            .ShortCircuit().RequireLimit(RateLimits.OpenSocket).ExcludeFromDescription();
+
+    // What opening the socket took is gone before it is served.
+    private static async Task ServeAsync(
+        HttpContext context, IServiceProvider services, Func<HttpContext, IServiceProvider, string, Task<Func<Task>>> open)
+    {
+        Func<Task> serve;
+        try
+        {
+            serve = context.WebSockets.IsWebSocketRequest
+                && SocketAdmission.Choose(context.Request.Headers.SecWebSocketProtocol) is { } protocol
+                    ? await open(context, services, protocol)
+                    : () => RefuseAsync(context, ProtocolError.Malformed);
+        }
+        catch (Exception) when (!context.Response.HasStarted)
+        {
+            serve = () => RefuseAsync(context, ProtocolError.Unavailable);
+        }
+
+        await serve();
+    }
+
+    private static Task RefuseAsync(HttpContext context, ProtocolError refusal)
+    {
+        Pipeline.AddHeaders(context);
+        return Problem.From(refusal).ExecuteAsync(context);
     }
 
     /// <summary><c>POST /v1/auth/ws-ticket</c>: a ticket that opens one socket as the calling device.</summary>
@@ -22,55 +56,53 @@ internal static class ConnectionsEndpoints
         TypedResults.Ok(new SocketTicket(await tickets.IssueAsync(caller, ct), (int)Tickets.Life.TotalSeconds));
 
     /// <summary><c>GET /ws</c>: becomes a WebSocket.</summary>
-    private static async Task<IResult> Connect(HttpContext context, SocketAdmission admission, SessionTable table)
+    private static async Task<Func<Task>> OpenAsync(HttpContext context, IServiceProvider services, string protocol)
     {
         var request = context.Request;
-        if (!context.WebSockets.IsWebSocketRequest
-            || SocketAdmission.Choose(request.Headers.SecWebSocketProtocol) is not { } protocol)
-        {
-            return Problem.From(ProtocolError.Malformed);
-        }
-
-        var (caller, refusal) = await admission.AdmitAsync(
-            request.Headers.Origin, request.Headers.Authorization, request.Query["ticket"], context.RequestAborted);
+        string? authorization = request.Headers.Authorization;
+        var (caller, refusal) = await services.GetRequiredService<SocketAdmission>().AdmitAsync(
+            request.Headers.Origin, authorization, authorization is null ? request.Query["ticket"] : default, CancellationToken.None);
         if (caller is null)
         {
-            return Problem.From(refusal!);
+            return () => RefuseAsync(context, refusal!);
         }
 
         // No compression: it would tell sizes of what is encrypted. No timer per socket: the table has one for all.
-        var socket = await context.WebSockets.AcceptWebSocketAsync(
-            new WebSocketAcceptContext { SubProtocol = protocol, KeepAliveInterval = Timeout.InfiniteTimeSpan });
-        using (socket)
-        {
-            var session = new AspNetSession(
-                socket, caller, protocol == SocketAdmission.JsonProtocol, table, context.RequestAborted);
-            await session.RunAsync();
-        }
-
-        return TypedResults.Empty;
+        var socket = await AcceptAsync(context, protocol, Timeout.InfiniteTimeSpan);
+        return new AspNetSession(
+            context, socket, caller, protocol == SocketAdmission.JsonProtocol, services.GetRequiredService<SessionTable>()).RunAsync;
     }
 
     /// <summary><c>GET /ws/provisioning</c>: a device that is not linked yet gets an address and waits there for one message.</summary>
-    private static async Task<IResult> Provision(
-        HttpContext context, SocketAdmission admission, ProvisioningAddresses addresses)
+    private static async Task<Func<Task>> OpenProvisioningAsync(HttpContext context, IServiceProvider services, string protocol)
     {
-        var request = context.Request;
-        if (!context.WebSockets.IsWebSocketRequest
-            || SocketAdmission.Choose(request.Headers.SecWebSocketProtocol) is not { } protocol)
+        if (!services.GetRequiredService<SocketAdmission>().IsAllowed(context.Request.Headers.Origin))
         {
-            return Problem.From(ProtocolError.Malformed);
+            return () => RefuseAsync(context, ProtocolError.Forbidden);
         }
 
-        if (!admission.IsAllowed(request.Headers.Origin))
+        var address = await services.GetRequiredService<ProvisioningAddresses>().OpenAsync(context.RequestAborted);
+        return async () =>
         {
-            return Problem.From(ProtocolError.Forbidden);
+            await using (address)
+            {
+                using var socket = await AcceptAsync(context, protocol, ProvisioningSocket.KeepAlive);
+                await ProvisioningSocket.RunAsync(socket, address, protocol == SocketAdmission.JsonProtocol, context.RequestAborted);
+            }
+        };
+    }
+
+    private static async Task<WebSocket> AcceptAsync(HttpContext context, string protocol, TimeSpan keepAlive)
+    {
+        var socket = await context.WebSockets.AcceptWebSocketAsync(
+            new WebSocketAcceptContext { SubProtocol = protocol, KeepAliveInterval = keepAlive });
+
+        // A token is long, and a socket lives longer. Clearing all at once would keep the strings for the next request.
+        foreach (var name in context.Request.Headers.Keys.ToArray())
+        {
+            context.Request.Headers.Remove(name);
         }
 
-        await using var address = await addresses.OpenAsync(context.RequestAborted);
-        using var socket = await context.WebSockets.AcceptWebSocketAsync(
-            new WebSocketAcceptContext { SubProtocol = protocol, KeepAliveInterval = TimeSpan.FromSeconds(20) });
-        await ProvisioningSocket.RunAsync(socket, address, protocol == SocketAdmission.JsonProtocol, context.RequestAborted);
-        return TypedResults.Empty;
+        return socket;
     }
 }

@@ -8,6 +8,9 @@ namespace SecureChat.Server.Connections;
 /// <summary>The socket of a device that is not linked yet. Spec: docs/protocol/transport.md#provisioning.</summary>
 internal static class ProvisioningSocket
 {
+    /// <summary>Between signs of life: a person may take a while to scan the code.</summary>
+    public static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(20);
+
     /// <summary>Sends the address, then the one message that arrives there; ends after it, or with the address's life.</summary>
     public static async Task RunAsync(WebSocket socket, ProvisioningAddress address, bool isJson, CancellationToken aborted)
     {
@@ -15,13 +18,14 @@ internal static class ProvisioningSocket
         var farewell = WaitForFarewellAsync(socket, end);
         try
         {
-            await SendAsync(socket, new Provisioning { Address = ByteString.CopyFrom(address.Address) }, isJson, end.Token);
+            // Sending ends with the connection only: a cancelled send would cut off the answer to a farewell.
+            await SendAsync(socket, new Provisioning { Address = ByteString.CopyFrom(address.Address) }, isJson, aborted);
             if (await address.ReceiveAsync(end.Token) is { } message)
             {
-                await SendAsync(socket, new Provisioning { Message = ByteString.CopyFrom(message) }, isJson, end.Token);
+                await SendAsync(socket, new Provisioning { Message = ByteString.CopyFrom(message) }, isJson, aborted);
             }
 
-            await socket.CloseOutputAsync(WebSocketCloseStatus.NormalClosure, null, end.Token);
+            await socket.CloseOutputAsync(WebSocketCloseStatus.NormalClosure, null, aborted);
             await farewell.WaitAsync(SessionTable.CloseTimeout, end.Token);
         }
         catch (Exception e) when (e is WebSocketException or OperationCanceledException or IOException or TimeoutException)
@@ -30,8 +34,26 @@ internal static class ProvisioningSocket
         }
         finally
         {
+            await AnswerFarewellAsync(socket, aborted);
             socket.Abort();
             await farewell;
+        }
+    }
+
+    private static async Task AnswerFarewellAsync(WebSocket socket, CancellationToken ct)
+    {
+        if (socket.State is not WebSocketState.CloseReceived)
+        {
+            return;
+        }
+
+        try
+        {
+            await socket.CloseOutputAsync(WebSocketCloseStatus.NormalClosure, null, ct);
+        }
+        catch (Exception e) when (e is WebSocketException or OperationCanceledException or IOException)
+        {
+            // It did not wait for the answer.
         }
     }
 

@@ -1,16 +1,19 @@
 using System.Net;
+using System.Net.WebSockets;
 using System.Text;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Options;
 using SecureChat.Protocol;
 using SecureChat.Server.Abuse;
+using SecureChat.Server.Accounts;
 using SecureChat.Server.Hosting;
 
 namespace SecureChat.Server.Connections;
 
 /// <summary>The socket's own port: shakes hands and runs a session on the bare connection, without ASP.NET in between.</summary>
 internal sealed class SocketHandler(
-    SocketAdmission admission, RateLimiter limiter, SessionTable table, IOptions<ServerOptions> options) : ConnectionHandler
+    SocketAdmission admission, ProvisioningAddresses addresses, RateLimiter limiter, SessionTable table, IOptions<ServerOptions> options)
+    : ConnectionHandler
 {
     // From the first byte of the connection to the end of the handshake.
     private static readonly TimeSpan HandshakeTimeout = TimeSpan.FromSeconds(10);
@@ -22,9 +25,9 @@ internal sealed class SocketHandler(
     {
         try
         {
-            if (await ShakeHandsAsync(connection) is { } session)
+            if (await ShakeHandsAsync(connection) is { } serve)
             {
-                await session.RunAsync();
+                await serve();
             }
         }
         catch (Exception e) when (e is IOException or OperationCanceledException)
@@ -33,7 +36,8 @@ internal sealed class SocketHandler(
         }
     }
 
-    private async Task<BareSession?> ShakeHandsAsync(ConnectionContext connection)
+    // Null: refused.
+    private async Task<Func<Task>?> ShakeHandsAsync(ConnectionContext connection)
     {
         using var patience = new CancellationTokenSource(HandshakeTimeout, table.Time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, connection.ConnectionClosed);
@@ -62,9 +66,10 @@ internal sealed class SocketHandler(
         }
     }
 
-    private async Task<BareSession?> AnswerAsync(ConnectionContext connection, WebSocketHandshake request, CancellationToken ct)
+    private async Task<Func<Task>?> AnswerAsync(ConnectionContext connection, WebSocketHandshake request, CancellationToken ct)
     {
-        if (request.Path != "/ws")
+        var isProvisioning = request.Path == "/ws/provisioning";
+        if (!isProvisioning && request.Path != "/ws")
         {
             await RefuseAsync(connection, ProtocolError.NotFound, default, ct);
             return null;
@@ -85,6 +90,19 @@ internal sealed class SocketHandler(
             return null;
         }
 
+        var isJson = protocol == SocketAdmission.JsonProtocol;
+        if (isProvisioning)
+        {
+            if (!admission.IsAllowed(request["Origin"]))
+            {
+                await RefuseAsync(connection, ProtocolError.Forbidden, default, ct);
+                return null;
+            }
+
+            await AcceptAsync(connection, accept, protocol, ct);
+            return () => ProvisionAsync(connection, isJson);
+        }
+
         var (caller, refusal) = await admission.AdmitAsync(request["Origin"], request["Authorization"], request.Ticket, ct);
         if (caller is null)
         {
@@ -92,11 +110,26 @@ internal sealed class SocketHandler(
             return null;
         }
 
+        await AcceptAsync(connection, accept, protocol, ct);
+        return new BareSession(connection, caller, isJson, table).RunAsync;
+    }
+
+    // Rare and short: the BCL's WebSocket will do.
+    private async Task ProvisionAsync(ConnectionContext connection, bool isJson)
+    {
+        await using var address = await addresses.OpenAsync(connection.ConnectionClosed);
+        using var socket = WebSocket.CreateFromStream(new ConnectionStream(connection.Transport), new WebSocketCreationOptions
+        {
+            IsServer = true,
+            KeepAliveInterval = ProvisioningSocket.KeepAlive,
+        });
+        await ProvisioningSocket.RunAsync(socket, address, isJson, connection.ConnectionClosed);
+    }
+
+    private static async Task AcceptAsync(ConnectionContext connection, string accept, string protocol, CancellationToken ct) =>
         await connection.Transport.Output.WriteAsync(Encoding.ASCII.GetBytes(
             $"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
             $"Sec-WebSocket-Accept: {accept}\r\nSec-WebSocket-Protocol: {protocol}\r\n\r\n"), ct);
-        return new BareSession(connection, caller, protocol == SocketAdmission.JsonProtocol, table);
-    }
 
     // As on the API's port: the nearest address that is no listed proxy.
     private IPAddress? ClientAddress(ConnectionContext connection, WebSocketHandshake request)

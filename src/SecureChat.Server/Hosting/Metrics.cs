@@ -1,4 +1,5 @@
 using OpenTelemetry.Metrics;
+using OpenTelemetry.Resources;
 
 namespace SecureChat.Server.Hosting;
 
@@ -9,7 +10,7 @@ internal static class Metrics
     public const string MeterPrefix = "SecureChat";
 
     public static void AddServerMetrics(this IServiceCollection services) =>
-        services.AddOpenTelemetry().WithMetrics(metrics => metrics
+        services.AddOpenTelemetry().ConfigureResource(resource => resource.AddService("securechat-server", serviceVersion: Server.Version)).WithMetrics(metrics => metrics
             .AddMeter(MeterPrefix + ".*", "Microsoft.AspNetCore.Hosting", "System.Runtime")
             .AddPrometheusExporter());
 

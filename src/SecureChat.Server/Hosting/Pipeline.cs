@@ -34,7 +34,15 @@ internal static class Pipeline
         var server = app.Services.GetRequiredService<IOptions<ServerOptions>>().Value;
         app.UseMetrics(server);
         app.UseForwardedHeaders();
-        app.Use(AddHeaders);
+        app.UseWebSockets();
+
+        // What is short-circuited ends here: a socket lives long, and would keep all that follows in memory.
+        app.UseRouting();
+        app.Use((context, next) =>
+        {
+            AddHeaders(context);
+            return next(context);
+        });
         app.UseExceptionHandler(new ExceptionHandlerOptions
         {
             ExceptionHandler = Problem.FromExceptionAsync,
@@ -57,7 +65,8 @@ internal static class Pipeline
         app.UseAuthorization();
     }
 
-    private static Task AddHeaders(HttpContext context, RequestDelegate next)
+    /// <summary>The headers of every answer.</summary>
+    public static void AddHeaders(HttpContext context)
     {
         var headers = context.Response.Headers;
         headers.CacheControl = "no-store";
@@ -71,7 +80,5 @@ internal static class Pipeline
         {
             headers.StrictTransportSecurity = "max-age=31536000; includeSubDomains";
         }
-
-        return next(context);
     }
 }

@@ -1,0 +1,101 @@
+using Microsoft.Extensions.Time.Testing;
+using SecureChat.Protocol;
+using SecureChat.Server.Accounts;
+using SecureChat.Server.Connections;
+using SecureChat.Server.Tests.Support;
+
+namespace SecureChat.Server.Tests.Connections;
+
+/// <summary>Who says nothing, or takes nothing, does not keep a socket.</summary>
+public sealed class SessionTickTests
+{
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_silent_client_is_asked_once_for_a_sign_of_life_and_then_closed_as_idle()
+    {
+        await using var node = await Node.StartAsync();
+        var session = await OpenAsync(node);
+
+        Assert.Equal([], session.After(TimeSpan.FromSeconds(50)));
+        Assert.Equal(["ping"], session.After(TimeSpan.FromSeconds(6)));
+        Assert.Equal([], session.After(TimeSpan.FromSeconds(30)));
+        Assert.Equal(["close 4408"], session.After(TimeSpan.FromSeconds(40)));
+        Assert.Equal(["abort"], session.After(TimeSpan.FromSeconds(6)));
+    }
+
+    [Fact]
+    public async Task A_client_that_answers_is_asked_again_and_stays()
+    {
+        await using var node = await Node.StartAsync();
+        var session = await OpenAsync(node);
+
+        for (var minute = 0; minute < 10; minute++)
+        {
+            Assert.Equal(["ping"], session.After(TimeSpan.FromSeconds(60)));
+            Assert.Equal([], session.After(TimeSpan.FromSeconds(1)));
+            await session.HearAsync();
+        }
+    }
+
+    [Fact]
+    public async Task A_client_that_takes_nothing_for_thirty_seconds_is_cut_off()
+    {
+        await using var node = await Node.StartAsync();
+        var session = await OpenAsync(node);
+
+        session.Congested = true;
+        Assert.Equal([], session.After(TimeSpan.FromSeconds(1)));
+        Assert.Equal([], session.After(TimeSpan.FromSeconds(20)));
+        session.Congested = false;
+        Assert.Equal([], session.After(TimeSpan.FromSeconds(1)));
+        session.Congested = true;
+        Assert.Equal([], session.After(TimeSpan.FromSeconds(1)));
+        Assert.Equal([], session.After(TimeSpan.FromSeconds(25)));
+        Assert.Equal(["abort"], session.After(TimeSpan.FromSeconds(6)));
+    }
+
+    private static async Task<Recorded> OpenAsync(Node node)
+    {
+        var session = new Recorded(node.Clock, node.Get<SessionTable>());
+        await session.OpenAsync(Ct);
+        session.After(TimeSpan.Zero);
+        return session;
+    }
+
+    /// <summary>A session that leads nowhere and tells what was done with it.</summary>
+    private sealed class Recorded(FakeTimeProvider clock, SessionTable table)
+        : ClientSession(new Caller(new DeviceAddress(Ids.New(), 1), 7), isJson: false, table)
+    {
+        private readonly List<string> _done = [];
+
+        public bool Congested { get; set; }
+
+        public override bool IsCongested => Congested;
+
+        /// <summary>What happens at the tick after that time. Only the clock is set, so the table's own timer does not run.</summary>
+        public List<string> After(TimeSpan time)
+        {
+            _done.Clear();
+            clock.AdjustTime(clock.GetUtcNow() + time);
+            Tick(clock.GetTimestamp());
+            return [.. _done];
+        }
+
+        public Task HearAsync() => ReceiveAsync([], isText: false).AsTask();
+
+        public override void Abort() => _done.Add("abort");
+
+        protected override void Append(ReadOnlySpan<byte> head, ReadOnlySpan<byte> tail)
+        {
+        }
+
+        protected override void AppendClose(CloseCode code) => _done.Add($"close {(int)code}");
+
+        protected override void BeginFlush()
+        {
+        }
+
+        protected override void Ping() => _done.Add("ping");
+    }
+}
