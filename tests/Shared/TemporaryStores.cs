@@ -137,7 +137,16 @@ public sealed class TemporaryRedis : IAsyncDisposable
     /// <summary><c>kill -9</c>, then started again on the files that were left.</summary>
     public async Task CrashAsync(CancellationToken ct)
     {
-        await _server.KillAsync(ct);
+        await KillAsync(ct);
+        await RestartAsync(ct);
+    }
+
+    /// <summary><c>kill -9</c>.</summary>
+    public Task KillAsync(CancellationToken ct) => _server.KillAsync(ct);
+
+    /// <summary>Starts it again after <see cref="KillAsync"/>.</summary>
+    public async Task RestartAsync(CancellationToken ct)
+    {
         await _server.DisposeAsync();
         _server = Launch();
         await WaitAsync(ct);

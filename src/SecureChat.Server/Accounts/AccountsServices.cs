@@ -42,8 +42,11 @@ internal static class AccountsServices
         services.AddHostedService<FirstInvite>();
         AddSweeps(services);
 
-        services.AddAuthentication(BearerScheme.SchemeName)
-            .AddScheme<AuthenticationSchemeOptions, BearerScheme>(BearerScheme.SchemeName, null);
+
+        // Not AddAuthentication, which also keeps keys for cookies on the disk.
+        services.AddWebEncoders();
+        services.AddAuthenticationCore(authentication => authentication.DefaultScheme = BearerScheme.SchemeName);
+        new AuthenticationBuilder(services).AddScheme<AuthenticationSchemeOptions, BearerScheme>(BearerScheme.SchemeName, null);
         services.AddAuthorization();
     }
 

@@ -21,7 +21,7 @@ internal static class KeysEndpoints
         builder.Services.AddSingleton<KeyBudget>();
         builder.Services.AddSingleton<KeyReminders>();
         builder.Services.AddSweep<KeyReminders>(
-            "old signed prekeys", TimeSpan.FromHours(1), (reminders, ct) => reminders.RemindOldAsync(ct));
+            "old_signed_prekeys", TimeSpan.FromHours(1), (reminders, ct) => reminders.RemindOldAsync(ct));
     }
 
     public static void MapKeys(this IEndpointRouteBuilder app)

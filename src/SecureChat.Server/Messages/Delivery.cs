@@ -21,6 +21,9 @@ internal sealed class Delivery(MessageFrames relay, ClientSession session) : IMa
     private bool _emptySent;
     private long _through;
     private UnackedWindow _window;
+    private AckBatch? _acks;
+    private bool _isDeleting;
+    private Task _deleting = Task.CompletedTask;
 
     private enum State
     {
@@ -99,10 +102,15 @@ internal sealed class Delivery(MessageFrames relay, ClientSession session) : IMa
     public void OnDisplaced() => session.Close(CloseCode.Displaced);
 
     /// <summary>Deletes what the device has kept.</summary>
+    /// <remarks>
+    /// The next frame does not wait for it, up to a limit: what is acknowledged while the store is busy goes there in one go, and
+    /// a client that closes right after its last acknowledgement has still been heard.
+    /// </remarks>
     /// <param name="request">Answered when it is not 0.</param>
-    public async Task AckAsync(List<long> positions, ulong request)
+    public Task AckAsync(List<long> positions, ulong request)
     {
         var now = relay.Time.GetTimestamp();
+        bool isFirst;
         lock (_gate)
         {
             foreach (var position in positions)
@@ -112,25 +120,19 @@ internal sealed class Delivery(MessageFrames relay, ClientSession session) : IMa
                     relay.Metrics.Acknowledged(relay.Time.GetElapsedTime(sentAt, now));
                 }
             }
+
+            (_acks ??= new AckBatch()).Add(positions, request);
+            isFirst = !_isDeleting;
+            _isDeleting = true;
         }
 
         Resume();
-        try
+        if (isFirst)
         {
-            await relay.Mailbox.AckAsync(Device, positions, CancellationToken.None);
-        }
-        catch (Exception e)
-        {
-            // The mail stays queued; the device gets it once more and acknowledges again.
-            relay.Log.AckFailed(e.GetType().Name);
-            session.Refuse(request, ProtocolError.Unavailable, TimeSpan.FromSeconds(5));
-            return;
+            _deleting = DeleteAsync();
         }
 
-        if (request != 0)
-        {
-            ServerFrames.Accepted(session, request);
-        }
+        return _acks is { IsFull: true } ? _deleting : Task.CompletedTask;
     }
 
     /// <summary>Room may be there again.</summary>
@@ -174,6 +176,7 @@ internal sealed class Delivery(MessageFrames relay, ClientSession session) : IMa
             _state = State.Closed;
         }
 
+        await _deleting;
         if (_attachment is { } attachment)
         {
             try
@@ -185,6 +188,48 @@ internal sealed class Delivery(MessageFrames relay, ClientSession session) : IMa
                 // Presence ends by itself.
                 relay.Log.SweepFailed(e.GetType().Name);
             }
+        }
+    }
+
+    private async Task DeleteAsync()
+    {
+        while (NextAcks() is { } acks)
+        {
+            ProtocolError? refusal = null;
+            try
+            {
+                await relay.Mailbox.AckAsync(Device, acks.Positions, CancellationToken.None);
+            }
+            catch (Exception e)
+            {
+                // The mail stays queued; the device gets it once more and acknowledges again.
+                relay.Log.AckFailed(e.GetType().Name);
+                refusal = ProtocolError.Unavailable;
+            }
+
+            foreach (var request in acks.Requests)
+            {
+                if (refusal is null)
+                {
+                    ServerFrames.Accepted(session, request);
+                }
+                else
+                {
+                    session.Refuse(request, refusal, TimeSpan.FromSeconds(5));
+                }
+            }
+        }
+    }
+
+    // Null in the same breath as the next acknowledgement may start anew.
+    private AckBatch? NextAcks()
+    {
+        lock (_gate)
+        {
+            var next = _acks;
+            _acks = null;
+            _isDeleting = next is not null;
+            return next;
         }
     }
 

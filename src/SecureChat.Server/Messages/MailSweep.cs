@@ -10,7 +10,8 @@ internal sealed class MailSweep(Mailbox mailbox, NodeNotices notices, IHotStore 
     {
         try
         {
-            await (hot.IsShared ? Task.WhenAll(notices.PublishAsync(ct), SweepAsync(ct)) : SweepAsync(ct));
+            // On one machine no notice travels, so none is lost.
+            await (hot.IsShared ? Task.WhenAll(notices.PublishAsync(ct), SweepAsync(ct)) : Task.CompletedTask);
         }
         catch (OperationCanceledException)
         {
@@ -28,7 +29,7 @@ internal sealed class MailSweep(Mailbox mailbox, NodeNotices notices, IHotStore 
             {
                 try
                 {
-                    subscription ??= hot.IsShared ? await notices.SubscribeAsync(mailbox.OnNotice, ct) : null;
+                    subscription ??= await notices.SubscribeAsync(mailbox.OnNotice, ct);
                     await VisitAsync(ct);
                 }
                 catch (Exception e) when (e is not OperationCanceledException)

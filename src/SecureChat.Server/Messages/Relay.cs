@@ -149,7 +149,10 @@ internal sealed class Relay(
         for (var i = 0; i < mail.Length; i++)
         {
             var item = recipient.Items[i];
-            mail[i] = new Mail(new DeviceAddress(recipient.Account, item.Device), once, deadline, item.Envelope);
+
+            // A device that took the place of another has not been sent what that one was.
+            var onceForDevice = once + (UInt128)item.RegistrationId;
+            mail[i] = new Mail(new DeviceAddress(recipient.Account, item.Device), onceForDevice, deadline, item.Envelope);
         }
 
         return mail;

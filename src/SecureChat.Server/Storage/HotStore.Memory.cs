@@ -3,14 +3,11 @@ using System.Collections.Concurrent;
 namespace SecureChat.Server.Storage;
 
 /// <summary>The hot store of one machine: process memory. It dies with the process, as everything in it may.</summary>
-/// <remarks>Entries are checked against their life when they are read; a sweep now and then frees what nobody reads again.</remarks>
+/// <remarks>Entries are checked against their life when they are read; the sweep frees what nobody reads again.</remarks>
 internal sealed class MemoryHotStore(TimeProvider time) : IHotStore
 {
-    private const int SweepEvery = 4096;
-
     private readonly ConcurrentDictionary<string, Entry> _entries = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, Subscription[]> _subscriptions = new(StringComparer.Ordinal);
-    private int _writes;
 
     public string Name => "process memory";
 
@@ -24,7 +21,6 @@ internal sealed class MemoryHotStore(TimeProvider time) : IHotStore
     public Task SetAsync(string key, ReadOnlyMemory<byte> value, TimeSpan life, CancellationToken ct)
     {
         _entries[key] = new Entry(value.ToArray(), Deadline(life));
-        SweepNowAndThen();
         return Task.CompletedTask;
     }
 
@@ -32,7 +28,6 @@ internal sealed class MemoryHotStore(TimeProvider time) : IHotStore
     {
         var mine = new Entry(value.ToArray(), Deadline(life));
         var kept = _entries.AddOrUpdate(key, mine, (_, old) => IsAlive(old) ? old : mine);
-        SweepNowAndThen();
         return Task.FromResult(ReferenceEquals(kept, mine));
     }
 
@@ -58,7 +53,6 @@ internal sealed class MemoryHotStore(TimeProvider time) : IHotStore
             (_, old) => IsAlive(old)
                 ? new Entry([], old.Deadline) { Number = old.Number + 1 }
                 : new Entry([], Deadline(life)) { Number = 1 });
-        SweepNowAndThen();
         return Task.FromResult((long)entry.Number);
     }
 
@@ -69,8 +63,21 @@ internal sealed class MemoryHotStore(TimeProvider time) : IHotStore
             key,
             _ => Draw(null, bucket, amount, out wait),
             (_, old) => Draw(IsAlive(old) ? old : null, bucket, amount, out wait));
-        SweepNowAndThen();
         return Task.FromResult(wait);
+    }
+
+    public Task<int> ExpireAsync(CancellationToken ct)
+    {
+        var removed = 0;
+        foreach (var pair in _entries)
+        {
+            if (!IsAlive(pair.Value) && _entries.TryRemove(pair))
+            {
+                removed++;
+            }
+        }
+
+        return Task.FromResult(removed);
     }
 
     public Task PublishAsync(string channel, ReadOnlyMemory<byte> notice, CancellationToken ct)
@@ -106,22 +113,6 @@ internal sealed class MemoryHotStore(TimeProvider time) : IHotStore
     private bool IsAlive(Entry entry) => entry.Deadline > time.GetUtcNow();
 
     private DateTimeOffset Deadline(TimeSpan life) => time.GetUtcNow() + life;
-
-    private void SweepNowAndThen()
-    {
-        if (Interlocked.Increment(ref _writes) % SweepEvery != 0)
-        {
-            return;
-        }
-
-        foreach (var pair in _entries)
-        {
-            if (!IsAlive(pair.Value))
-            {
-                _entries.TryRemove(pair);
-            }
-        }
-    }
 
     private sealed class Entry(byte[] value, DateTimeOffset deadline)
     {

@@ -70,6 +70,8 @@ internal sealed class RedisHotStore(IConnectionMultiplexer redis) : IHotStore
         return TimeSpan.FromMilliseconds(wait);
     }
 
+    public Task<int> ExpireAsync(CancellationToken ct) => Task.FromResult(0);
+
     public Task PublishAsync(string channel, ReadOnlyMemory<byte> notice, CancellationToken ct) =>
         redis.GetSubscriber().PublishAsync(RedisChannel.Literal(channel), notice).WaitAsync(ct);
 

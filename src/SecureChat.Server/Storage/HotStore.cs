@@ -38,6 +38,9 @@ internal interface IHotStore
     /// <returns>Zero when granted, else how long until <paramref name="amount"/> tokens are there. A refusal takes nothing.</returns>
     Task<TimeSpan> TakeTokensAsync(string key, TokenBucket bucket, double amount, CancellationToken ct);
 
+    /// <summary>Frees what has ended and that nobody will read; returns how much. A store that does so by itself returns 0.</summary>
+    Task<int> ExpireAsync(CancellationToken ct);
+
     /// <summary>Sends a notice to every subscriber of the channel on every node. A hint: it may be lost.</summary>
     Task PublishAsync(string channel, ReadOnlyMemory<byte> notice, CancellationToken ct);
 

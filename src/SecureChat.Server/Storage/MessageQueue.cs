@@ -36,7 +36,7 @@ internal interface IMessageQueue
     /// <summary>Deletes acknowledged mail; unknown positions are ignored.</summary>
     Task AckAsync(DeviceAddress device, IReadOnlyList<long> positions, CancellationToken ct);
 
-    /// <summary>Deletes a device's whole queue, and what is remembered about it.</summary>
+    /// <summary>Deletes a device's whole queue.</summary>
     Task ClearAsync(DeviceAddress device, CancellationToken ct);
 
     /// <summary>Deletes expired mail; returns how many envelopes went undelivered.</summary>

@@ -11,7 +11,7 @@ namespace SecureChat.Server.Storage;
 internal static class StorageServices
 {
     // Long enough for most acknowledgements of connected devices, short enough not to be noticed by a sender.
-    private static readonly TimeSpan AckPatience = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan AckPatience = TimeSpan.FromMilliseconds(20);
 
     public static void AddStorage(this IHostApplicationBuilder builder)
     {
@@ -32,6 +32,7 @@ internal static class StorageServices
         services.AddHostedService<StorageStart>();
 
         services.AddSweep<IMessageQueue>("envelopes", TimeSpan.FromSeconds(10), (queue, ct) => queue.ExpireAsync(ct));
+        services.AddSweep<IHotStore>("short_lived_state", TimeSpan.FromSeconds(30), (hot, ct) => hot.ExpireAsync(ct));
         services.AddSingleton<Reaper>();
         services.AddHostedService(provider => provider.GetRequiredService<Reaper>());
     }

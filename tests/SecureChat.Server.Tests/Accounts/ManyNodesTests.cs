@@ -107,7 +107,7 @@ public sealed class ManyNodesTests
         public static async Task<NodePair> StartAsync()
         {
             var folder = Directory.CreateTempSubdirectory("securechat-nodes-");
-            (string, string)[] settings = [.. await SharedStores.NewAsync(), ("Storage:DataFolder", folder.FullName)];
+            (string, string)[] settings = [.. await TemporaryServers.NewStoresAsync(), ("Storage:DataFolder", folder.FullName)];
             var first = await Node.StartAsync(clock: null, settings);
             return new NodePair(first, await Node.StartAsync(clock: null, settings), folder);
         }

@@ -3,6 +3,7 @@ using System.Net.Http.Json;
 using SecureChat.Protocol.Health;
 using SecureChat.Server.Storage;
 using SecureChat.Server.Tests.Support;
+using SecureChat.Tests;
 
 namespace SecureChat.Server.Tests.Health;
 
@@ -12,17 +13,43 @@ public sealed class HealthEndpointsTests
     public async Task Readiness_names_the_store_that_does_not_answer_while_the_process_lives_on()
     {
         await using var node = await Node.StartAsync();
-        var before = await node.Http.GetAsync(Ready, TestContext.Current.CancellationToken);
+        var before = await node.Http.GetAsync(Ready, Ct);
 
         ((IDisposable)node.Get<IMessageQueue>()).Dispose();
 
-        var after = await node.Http.GetAsync(Ready, TestContext.Current.CancellationToken);
-        var live = await node.Http.GetAsync(new Uri("/health/live", UriKind.Relative), TestContext.Current.CancellationToken);
-        var answer = await after.Content.ReadFromJsonAsync<ReadyAnswer>(Node.Json, TestContext.Current.CancellationToken);
+        var after = await node.Http.GetAsync(Ready, Ct);
+        var live = await node.Http.GetAsync(new Uri("/health/live", UriKind.Relative), Ct);
+        var answer = await after.Content.ReadFromJsonAsync<ReadyAnswer>(Node.Json, Ct);
         Assert.Equal(HttpStatusCode.OK, before.StatusCode);
         Assert.Equal(HttpStatusCode.ServiceUnavailable, after.StatusCode);
         Assert.Equal(["queues"], answer!.Failed);
         Assert.Equal(HttpStatusCode.OK, live.StatusCode);
+    }
+
+    [Fact]
+    public async Task Readiness_names_the_shared_stores_that_went_away_and_recovers_with_them()
+    {
+        await using var redis = await TemporaryRedis.StartAsync(Ct);
+        var postgres = await TemporaryServers.NewPostgresDatabaseAsync();
+        await using var node = await Node.StartAsync(clock: null, ("Storage:Postgres", postgres), ("Storage:Redis", redis.ConnectionString));
+
+        Assert.Equal("", await FailedAsync(node));
+        await redis.KillAsync(Ct);
+        Assert.Equal("queues, hot", await Eventually.IsAsync("queues, hot", () => FailedAsync(node)));
+        await redis.RestartAsync(Ct);
+        Assert.Equal("", await Eventually.IsAsync("", () => FailedAsync(node)));
+        await TemporaryServers.DropPostgresDatabaseAsync(postgres);
+        Assert.Equal("directory", await Eventually.IsAsync("directory", () => FailedAsync(node)));
+    }
+
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    private static async Task<string> FailedAsync(Node node)
+    {
+        using var response = await node.Http.GetAsync(Ready, Ct);
+        var answer = await response.Content.ReadFromJsonAsync<ReadyAnswer>(Node.Json, Ct);
+        Assert.Equal(answer!.Failed.Count == 0 ? HttpStatusCode.OK : HttpStatusCode.ServiceUnavailable, response.StatusCode);
+        return string.Join(", ", answer.Failed);
     }
 
     private static readonly Uri Ready = new("/health/ready", UriKind.Relative);

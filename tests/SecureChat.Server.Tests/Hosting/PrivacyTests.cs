@@ -54,6 +54,49 @@ public sealed class PrivacyTests
         Assert.All(names, name => Assert.DoesNotContain(name, written, StringComparison.OrdinalIgnoreCase));
     }
 
+    [Fact]
+    public async Task Nothing_of_a_conversation_over_sockets_or_long_polls_is_in_the_logs()
+    {
+        using var logs = new LogCapture();
+        await using var node = await LoopbackNode.StartAsync("--Logging:LogLevel:Default=Trace", "--Logging:Console:LogLevel:Default=None");
+        node.Get<ILoggerFactory>().AddProvider(logs);
+        node.Get<ILoggerFactory>().CreateLogger("SecureChat.Canary").Log(LogLevel.Trace, 0, Email, null, (text, _) => text);
+        var (alice, bob) = (await node.NewDeviceAsync(), await node.NewDeviceAsync());
+
+        foreach (var (port, isJson) in new[] { (node.SocketPort, false), (node.SocketPort, true), (node.ApiPort, false), (node.ApiPort, true) })
+        {
+            await using var from = await ChatSocket.ReadyAsync(port, alice, isJson);
+            await using var to = await ChatSocket.ReadyAsync(port, bob, isJson);
+            await from.SendMessageAsync(ChatSocket.Message(Email, bob));
+            await to.AckAsync((await to.NextDeliveryAsync()).Position);
+            await from.SendMessageAsync(ChatSocket.Message(Email, bob with { RegistrationId = bob.RegistrationId ^ 1 }));
+            await from.SendMessageAsync(ChatSocket.Message(Email, bob with { Address = new(bob.Address.Account, 9) }));
+            await from.SendTextAsync($"{Email} {bob.Address.Account} {bob.AccessToken}");
+            await from.CloseCodeAsync();
+        }
+
+        using var http = node.As(bob);
+        var poll = http.GetAsync(new Uri("/v1/messages?wait=10", UriKind.Relative), Ct);
+        await using var last = await ChatSocket.ReadyAsync(node.SocketPort, alice);
+        await last.SendMessageAsync(ChatSocket.Message(Email, bob));
+        Assert.Contains("positions", "positions" + await (await poll).TextAsync(), StringComparison.Ordinal);
+        await node.StopAsync();
+
+        var written = logs.Text.Replace($"SecureChat.Canary: {Email}  ", "", StringComparison.Ordinal);
+        Assert.NotEqual(logs.Text, written);
+        Assert.Contains("SecureChat.Server.", written, StringComparison.Ordinal);
+        foreach (var device in new[] { alice, bob })
+        {
+            var account = device.Address.Account;
+            string[] names =
+            [
+                Email, Convert.ToBase64String(Encoding.UTF8.GetBytes(Email)), account.ToString(), account.ToString("N"),
+                Convert.ToBase64String(account.ToByteArray(bigEndian: true)), device.AccessToken[^40..],
+            ];
+            Assert.All(names, name => Assert.DoesNotContain(name, written, StringComparison.OrdinalIgnoreCase));
+        }
+    }
+
     private static IEnumerable<string> Names(Member member) =>
     [
         Email, Email.Split('@')[0], Number, Number[1..], Address, Agent,

@@ -94,15 +94,3 @@ public sealed class EveryHotStoreAttribute : FreshStoresAttribute
     private protected override string? Missing(StoreKind kind) =>
         kind == StoreKind.Embedded ? null : TemporaryServers.RedisMissing;
 }
-
-/// <summary>Both ways to run: SQLite with process memory, and PostgreSQL with Redis.</summary>
-public sealed class EveryStorePairAttribute : FreshStoresAttribute
-{
-    private protected override IEnumerable<(string Label, StoreKind Kind)> Runs =>
-        [("embedded", StoreKind.Embedded), ("PostgreSQL + Redis", StoreKind.Distributed)];
-
-    private protected override bool HasOwnClock(StoreKind kind) => kind != StoreKind.Embedded;
-
-    private protected override string? Missing(StoreKind kind) =>
-        kind == StoreKind.Embedded ? null : TemporaryServers.PostgresMissing ?? TemporaryServers.RedisMissing;
-}

@@ -43,7 +43,7 @@ internal sealed class Node : IAsyncDisposable
     public static async Task<Node> StartAsync(Stores stores, params (string Name, string Value)[] settings) =>
         stores is Stores.Embedded
             ? await StartAsync(settings)
-            : await StartAsync(clock: null, [.. await SharedStores.NewAsync(), .. settings]);
+            : await StartAsync(clock: null, [.. await TemporaryServers.NewStoresAsync(), .. settings]);
 
     /// <param name="clock">Null: the real one.</param>
     public static async Task<Node> StartAsync(FakeTimeProvider? clock, params (string Name, string Value)[] settings)

@@ -1,5 +1,4 @@
 using System.Reflection;
-using SecureChat.Tests;
 using Xunit.Sdk;
 using Xunit.v3;
 
@@ -23,22 +22,4 @@ public sealed class EveryStoreAttribute : DataAttribute
         new([new TheoryDataRow(Stores.Embedded), new TheoryDataRow(Stores.Shared)]);
 
     public override bool SupportsDiscoveryEnumeration() => true;
-}
-
-/// <summary>PostgreSQL and Redis of this test run, started when the first test asks.</summary>
-internal static class SharedStores
-{
-    private static readonly Lazy<Task<TemporaryPostgres>> Postgres = new(() => TemporaryPostgres.StartAsync(CancellationToken.None));
-    private static readonly Lazy<Task<TemporaryRedis>> Redis = new(() => TemporaryRedis.StartAsync(CancellationToken.None));
-
-    /// <summary>Settings for nodes that share a fresh database.</summary>
-    public static async Task<(string Name, string Value)[]> NewAsync()
-    {
-        var (postgres, redis) = (await Postgres.Value, await Redis.Value);
-        return
-        [
-            ("Storage:Postgres", await postgres.NewDatabaseAsync(TestContext.Current.CancellationToken)),
-            ("Storage:Redis", redis.ConnectionString),
-        ];
-    }
 }

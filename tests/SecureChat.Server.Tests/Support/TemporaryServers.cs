@@ -53,6 +53,12 @@ public sealed class TemporaryServers : IAsyncDisposable
     /// <summary>The connection string of a cluster of three primaries. Tests share it.</summary>
     internal static async Task<string> RedisClusterAsync() => (await Cluster.Value).ConnectionString;
 
+    /// <summary>Settings for nodes that share fresh stores.</summary>
+    internal static async Task<(string Name, string Value)[]> NewStoresAsync() =>
+    [
+        ("Storage:Postgres", await NewPostgresDatabaseAsync()), ("Storage:Redis", await NewRedisDatabaseAsync()),
+    ];
+
     public async ValueTask DisposeAsync()
     {
         await DisposeAsync(Postgres);
