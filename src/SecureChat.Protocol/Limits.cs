@@ -48,6 +48,12 @@ public static class Limits
     /// <summary>Recipient accounts in one send.</summary>
     public const int MaxRecipients = 64;
 
+    /// <summary>Recipient accounts of one sealed message.</summary>
+    public const int MaxSealedRecipients = 1024;
+
+    /// <summary>Body of one request with a sealed message for many accounts, in bytes (256 KiB).</summary>
+    public const int MaxSealedManyBytes = 256 * 1024;
+
     /// <summary>End-to-end encrypted provisioning message, in bytes (64 KiB).</summary>
     public const int MaxProvisioningBytes = 64 * 1024;
 

@@ -66,6 +66,12 @@ public sealed record ProtocolError(string Code, int Status, string Title)
     public static readonly ProtocolError UsernameTaken =
         new("username_taken", 409, "None of these usernames is free, or the reservation is gone.");
 
+    public static readonly ProtocolError CredentialsRefused =
+        new("credentials_refused", 400, "This endpoint is anonymous: send no credentials, and use a connection of its own.");
+
+    public static readonly ProtocolError SendRefused =
+        new("send_refused", 401, "The recipient is unknown, or does not take this message from you.");
+
     public static readonly ProtocolError Internal =
         new("internal", 500, "The server failed; the request can be repeated.");
 
@@ -81,6 +87,6 @@ public sealed record ProtocolError(string Code, int Status, string Title)
         Malformed, Unauthorized, Forbidden, NotFound, MethodNotAllowed, MismatchedDevices, KeysDiffer, StaleDevices, TooLarge,
         UnsupportedMediaType, BadSignature, RateLimited, InvalidIdentifier,
         UnsupportedIdentifier, WrongCode, InviteRequired, RegistrationClosed, RegistrationLocked, TooManyDevices,
-        UsernameTaken, Internal, Unavailable, QueueFull,
+        UsernameTaken, CredentialsRefused, SendRefused, Internal, Unavailable, QueueFull,
     ];
 }

@@ -4,6 +4,7 @@ using SecureChat.Protocol.Accounts;
 using SecureChat.Protocol.Health;
 using SecureChat.Protocol.Keys;
 using SecureChat.Protocol.Messages;
+using SecureChat.Protocol.Senders;
 
 namespace SecureChat.Protocol;
 
@@ -28,6 +29,12 @@ namespace SecureChat.Protocol;
 [JsonSerializable(typeof(RecipientMismatch[]))]
 [JsonSerializable(typeof(ReceivedMessages))]
 [JsonSerializable(typeof(AckMessages))]
+[JsonSerializable(typeof(SealedMessage))]
+[JsonSerializable(typeof(DeliveryCertificate))]
+[JsonSerializable(typeof(SendPolicy))]
+[JsonSerializable(typeof(DeliveryTokens))]
+[JsonSerializable(typeof(BlockSender))]
+[JsonSerializable(typeof(ReportMessage))]
 [JsonSerializable(typeof(DeviceList))]
 [JsonSerializable(typeof(RenameDevice))]
 [JsonSerializable(typeof(LinkCode))]

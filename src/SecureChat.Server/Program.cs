@@ -7,6 +7,7 @@ using SecureChat.Server.Health;
 using SecureChat.Server.Hosting;
 using SecureChat.Server.Keys;
 using SecureChat.Server.Messages;
+using SecureChat.Server.Senders;
 using SecureChat.Server.Storage;
 
 namespace SecureChat.Server;
@@ -19,7 +20,7 @@ internal static class Program
         // Read once, before the first socket: docs/decisions/0030-runtime-settings.md.
         const string inline = "DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS";
         Environment.SetEnvironmentVariable(inline, Environment.GetEnvironmentVariable(inline) ?? "1");
-        return CommandLine.Run(args, HealthCommand.Create(), InviteCommand.Create());
+        return CommandLine.Run(args, HealthCommand.Create(), InviteCommand.Create(), KeysCommand.Create());
     }
 
     /// <summary>The services of every slice; tests start the same server.</summary>
@@ -42,6 +43,7 @@ internal static class Program
         builder.AddStorage();
         builder.AddAccounts();
         builder.AddKeys();
+        builder.AddSenders();
         builder.AddConnections();
         builder.AddMessages();
     }
@@ -59,6 +61,7 @@ internal static class Program
         app.MapHealth();
         app.MapAccounts();
         app.MapKeys();
+        app.MapSenders();
         app.MapConnections();
         app.MapMessages();
     }

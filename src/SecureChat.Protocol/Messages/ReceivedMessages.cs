@@ -11,8 +11,10 @@ public sealed record ReceivedMessages(IReadOnlyList<ReceivedMessage> Messages);
 /// <param name="Type">As in <c>ContentType</c> of socket.proto.</param>
 /// <param name="Timestamp">The sender's clock, milliseconds since 1970.</param>
 /// <param name="ServerTime">Seconds since 1970, rounded down to a minute.</param>
+/// <param name="ReportToken">16 bytes for a report; absent on the server's own events.</param>
 public sealed record ReceivedMessage(
-    long Position, Guid Id, Guid? SenderAccount, int? SenderDevice, int Type, long Timestamp, long ServerTime, bool Urgent, byte[] Content);
+    long Position, Guid Id, Guid? SenderAccount, int? SenderDevice, int Type, long Timestamp, long ServerTime, bool Urgent, byte[] Content,
+    byte[]? ReportToken = null);
 
 /// <summary>Deletes messages that the device has kept.</summary>
 /// <param name="Positions">1..256 of them; unknown ones are ignored.</param>

@@ -10,6 +10,18 @@ namespace SecureChat.Protocol.Messages;
 public sealed record SendMessage(
     Guid Id, IReadOnlyList<MessageRecipient> Recipients, long Timestamp, int? ExpiresIn = null, bool Urgent = false, bool Ephemeral = false);
 
+/// <summary>One sealed message to all devices of one account, from nobody. Spec: docs/protocol/sealed-sender.md#sending.</summary>
+/// <param name="Id">Random UUID made by the client.</param>
+/// <param name="Right">The recipient's access key or a delivery token, 16 bytes; absent where anyone may send.</param>
+/// <param name="Devices">Exactly the account's devices, each once, with contents of type 6.</param>
+/// <param name="Timestamp">The sender's clock, milliseconds since 1970; delivered as it is.</param>
+/// <param name="ExpiresIn">Seconds; 1 up to the server's life. Absent: the server's life.</param>
+/// <param name="Urgent">Worth waking a sleeping device for.</param>
+/// <param name="Ephemeral">Handed to connected devices or dropped; never stored.</param>
+public sealed record SealedMessage(
+    Guid Id, Guid Account, IReadOnlyList<DeviceMessage> Devices, long Timestamp, byte[]? Right = null,
+    int? ExpiresIn = null, bool Urgent = false, bool Ephemeral = false);
+
 /// <summary>The ciphertexts for one account.</summary>
 /// <param name="Account">For the sender's own account: all its other devices.</param>
 /// <param name="Devices">Exactly the account's devices, each once.</param>

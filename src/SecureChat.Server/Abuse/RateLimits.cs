@@ -59,6 +59,18 @@ internal static class RateLimits
     /// <summary>Bounds the parsing; <see cref="SendMessages"/> bounds what is sent.</summary>
     public static readonly RateLimit PostMessages = new("post", LimitScope.Device, new(600, TimeSpan.FromMilliseconds(100)));
 
+    /// <summary>Sealed messages, charged per recipient account: a household or a phone network shares an address.</summary>
+    public static readonly RateLimit SendSealed = new("send-sealed", LimitScope.Address, new(3000, TimeSpan.FromMilliseconds(50)));
+
+    /// <summary>Bounds the parsing; <see cref="SendSealed"/> bounds what is sent.</summary>
+    public static readonly RateLimit PostSealed = new("post-sealed", LimitScope.Address, new(1200, TimeSpan.FromMilliseconds(50)));
+
+    /// <summary>What may come in under one right, so that no holder of one fills the queue for all others.</summary>
+    public static readonly RateLimit OneRight = new("one-right", LimitScope.Target, new(400, TimeSpan.FromSeconds(1)));
+
+    /// <summary>People report by hand.</summary>
+    public static readonly RateLimit Report = new("report", LimitScope.Account, new(20, TimeSpan.FromMinutes(1)));
+
     /// <summary>A long poll comes back at once when mail came.</summary>
     public static readonly RateLimit ReceiveMessages = new("receive", LimitScope.Device, new(240, TimeSpan.FromMilliseconds(250)));
 }

@@ -6,7 +6,8 @@ namespace SecureChat.Server.Messages;
 
 /// <summary>The relay's frames on the socket: send and ack. Spec: docs/protocol/messages.md.</summary>
 internal sealed class MessageFrames(
-    Relay relay, Mailbox mailbox, IMessageQueue queue, MessageMetrics metrics, TimeProvider time, ILogger<MessageFrames> log)
+    Relay relay, Mailbox mailbox, IMessageQueue queue, Postmark postmark, MessageMetrics metrics, TimeProvider time,
+    ILogger<MessageFrames> log)
     : IFrameHandler
 {
     public IReadOnlyList<int> Fields { get; } = [ClientFrame.SendFieldNumber, ClientFrame.AckFieldNumber];
@@ -16,6 +17,8 @@ internal sealed class MessageFrames(
     public Mailbox Mailbox => mailbox;
 
     public IMessageQueue Queue => queue;
+
+    public Postmark Postmark => postmark;
 
     public MessageMetrics Metrics => metrics;
 

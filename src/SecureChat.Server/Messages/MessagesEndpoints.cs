@@ -17,27 +17,21 @@ internal static class MessagesEndpoints
         messages.MapPost("/", Send).RequireLimit(RateLimits.PostMessages);
         messages.MapGet("/", Receive).RequireLimit(RateLimits.ReceiveMessages);
         messages.MapPost("/ack", Acknowledge).RequireLimit(RateLimits.ReceiveMessages);
+        app.MapSealed();
     }
 
     /// <summary><c>POST /v1/messages</c>: one message to all devices of each recipient.</summary>
     private static async Task<Results<NoContent, ProblemHttpResult>> Send(
-        SendMessage body, Caller caller, Relay relay, TimeProvider time, CancellationToken ct)
+        SendMessage body, Caller caller, Relay relay, Postmark mark, CancellationToken ct)
     {
-        var (message, refusal) = Outgoing.Read(caller, body, time);
+        var (message, refusal) = Outgoing.Read(caller, body, mark);
         if (message is null)
         {
             return Problem.From(refusal!);
         }
 
         var submission = await relay.SubmitAsync(caller, message, new SendAllowance(block: 0), ct);
-        if (submission.Refusal is not { } refused)
-        {
-            return await submission.Stored ? TypedResults.NoContent() : Problem.From(ProtocolError.QueueFull);
-        }
-
-        return submission.Mismatches is { } mismatches
-            ? Problem.From(refused, null, ("mismatches", mismatches.ToArray()))
-            : Problem.From(refused, submission.RetryAfter > TimeSpan.Zero ? submission.RetryAfter : null);
+        return await submission.AnswerAsync();
     }
 
     /// <summary><c>GET /v1/messages?wait=…</c>: the oldest messages, after at most so many seconds.</summary>
@@ -93,7 +87,8 @@ internal static class MessagesEndpoints
             (long)envelope.Timestamp,
             (long)envelope.ServerTime,
             envelope.Urgent,
-            envelope.Content.ToByteArray());
+            envelope.Content.ToByteArray(),
+            envelope.ReportToken.IsEmpty ? null : envelope.ReportToken.ToByteArray());
     }
 
     private const int MaxWait = 60;

@@ -5,7 +5,8 @@ using SecureChat.Protocol.Messages;
 using SecureChat.Protocol.Proto;
 using SecureChat.Server.Accounts;
 using SecureChat.Server.Connections;
-using SecureChat.Server.Storage;
+using SecureChat.Signal.Addresses;
+using SecureChat.Signal.SealedSender;
 
 namespace SecureChat.Server.Messages;
 
@@ -26,7 +27,7 @@ internal sealed class Outgoing
     public bool Ephemeral { get; }
 
     /// <summary>Reads the frame's <see cref="Send"/>. Keeps nothing of <paramref name="body"/>.</summary>
-    public static (Outgoing? Message, ProtocolError? Refusal) Read(Caller sender, ReadOnlySpan<byte> body, TimeProvider time)
+    public static (Outgoing? Message, ProtocolError? Refusal) Read(Caller sender, ReadOnlySpan<byte> body, Postmark mark)
     {
         ReadOnlySpan<byte> id = default;
         ulong timestamp = 0, expiresIn = 0, urgent = 0, ephemeral = 0;
@@ -58,7 +59,7 @@ internal sealed class Outgoing
             return (null, ProtocolError.Malformed);
         }
 
-        var stamp = new Stamp(sender, time.GetUtcNow(), timestamp, urgent != 0, ephemeral != 0);
+        var stamp = new Stamp(sender, mark, mark.Now, timestamp, urgent != 0, ephemeral != 0);
         var recipients = new List<Recipient>(1);
         for (frame = new ProtoReader(body); frame.Next();)
         {
@@ -73,7 +74,7 @@ internal sealed class Outgoing
     }
 
     /// <summary>Reads the body of an HTTP request.</summary>
-    public static (Outgoing? Message, ProtocolError? Refusal) Read(Caller sender, SendMessage message, TimeProvider time)
+    public static (Outgoing? Message, ProtocolError? Refusal) Read(Caller sender, SendMessage message, Postmark mark)
     {
         if (message.Recipients.Count > Limits.MaxRecipients || message.ExpiresIn is < 1 || message.Timestamp < 0)
         {
@@ -81,14 +82,57 @@ internal sealed class Outgoing
         }
 
         var id = message.Id.ToByteArray(bigEndian: true);
-        var stamp = new Stamp(sender, time.GetUtcNow(), (ulong)message.Timestamp, message.Urgent, message.Ephemeral);
+        var stamp = new Stamp(sender, mark, mark.Now, (ulong)message.Timestamp, message.Urgent, message.Ephemeral);
         var recipients = new List<Recipient>(message.Recipients.Count);
         foreach (var to in message.Recipients)
         {
-            var recipient = new Recipient(to.Account);
-            foreach (var device in to.Devices)
+            if (ReadRecipient(to.Account, to.Devices, id, stamp, recipients) is { } refusal)
             {
-                if (recipient.Add(device.Device, device.RegistrationId, device.Type, id, device.Content, stamp) is { } refusal)
+                return (null, refusal);
+            }
+        }
+
+        return Finish(sender, id, recipients, message.ExpiresIn ?? 0, message.Ephemeral);
+    }
+
+    /// <summary>Reads the body of an anonymous request.</summary>
+    public static (Outgoing? Message, ProtocolError? Refusal) Read(SealedMessage message, Postmark mark)
+    {
+        if (message.ExpiresIn is < 1 || message.Timestamp < 0 || message.Devices.Any(device => device.Type != (int)ContentType.Sealed))
+        {
+            return (null, ProtocolError.Malformed);
+        }
+
+        var id = message.Id.ToByteArray(bigEndian: true);
+        var stamp = new Stamp(null, mark, mark.Now, (ulong)message.Timestamp, message.Urgent, message.Ephemeral);
+        var recipients = new List<Recipient>(1);
+        return ReadRecipient(message.Account, message.Devices, id, stamp, recipients) is { } refusal
+            ? (null, refusal)
+            : Finish(null, id, recipients, message.ExpiresIn ?? 0, message.Ephemeral);
+    }
+
+    /// <summary>Takes apart a sealed message for many accounts.</summary>
+    public static (Outgoing? Message, ProtocolError? Refusal) Read(SealedMany message, MultiRecipientMessage parts, Postmark mark)
+    {
+        if (message.Id.Length != 16 || message.ExpiresIn > int.MaxValue)
+        {
+            return (null, ProtocolError.Malformed);
+        }
+
+        var stamp = new Stamp(null, mark, mark.Now, message.Timestamp, message.Urgent, message.Ephemeral);
+        var recipients = new List<Recipient>(parts.Recipients.Count);
+        foreach (var part in parts.Recipients)
+        {
+            if (part.Account.Kind is not ServiceIdKind.Account)
+            {
+                return (null, ProtocolError.Malformed);
+            }
+
+            var recipient = new Recipient(part.Account.Uuid);
+            var content = parts.EnvelopeFor(part);
+            foreach (var (device, registrationId) in part.Devices)
+            {
+                if (recipient.Add(device, registrationId, (int)ContentType.Sealed, message.Id.Span, content, stamp) is { } refusal)
                 {
                     return (null, refusal);
                 }
@@ -97,31 +141,43 @@ internal sealed class Outgoing
             recipients.Add(recipient);
         }
 
-        return Finish(sender, id, recipients, message.ExpiresIn ?? 0, message.Ephemeral);
+        return Finish(null, message.Id.Span, recipients, (int)message.ExpiresIn, message.Ephemeral);
+    }
+
+    private static ProtocolError? ReadRecipient(
+        Guid account, IReadOnlyList<DeviceMessage> devices, ReadOnlySpan<byte> id, Stamp stamp, List<Recipient> recipients)
+    {
+        var recipient = new Recipient(account);
+        foreach (var device in devices)
+        {
+            if (recipient.Add(device.Device, device.RegistrationId, device.Type, id, device.Content, stamp) is { } refusal)
+            {
+                return refusal;
+            }
+        }
+
+        recipients.Add(recipient);
+        return null;
     }
 
     private static (Outgoing? Message, ProtocolError? Refusal) Finish(
-        Caller sender, ReadOnlySpan<byte> id, List<Recipient> recipients, int expiresIn, bool ephemeral)
+        Caller? sender, ReadOnlySpan<byte> id, List<Recipient> recipients, int expiresIn, bool ephemeral)
     {
-        if (recipients.Count is 0 or > Limits.MaxRecipients || !id.ContainsAnyExcept((byte)0))
+        var most = sender is null ? Limits.MaxSealedRecipients : Limits.MaxRecipients;
+        if (recipients.Count == 0 || recipients.Count > most || !id.ContainsAnyExcept((byte)0)
+            || (recipients.Count > 1 && recipients.DistinctBy(recipient => recipient.Account).Count() != recipients.Count))
         {
             return (null, ProtocolError.Malformed);
         }
 
-        for (var i = 0; i < recipients.Count; i++)
+        Span<byte> name = stackalloc byte[33];
+        name.Clear();
+        if (sender is not null)
         {
-            for (var j = 0; j < i; j++)
-            {
-                if (recipients[i].Account == recipients[j].Account)
-                {
-                    return (null, ProtocolError.Malformed);
-                }
-            }
+            sender.Account.TryWriteBytes(name, bigEndian: true, out _);
+            name[16] = (byte)sender.Device;
         }
 
-        Span<byte> name = stackalloc byte[33];
-        sender.Account.TryWriteBytes(name, bigEndian: true, out _);
-        name[16] = (byte)sender.Device;
         id.CopyTo(name[17..]);
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
         SHA256.HashData(name, hash);
@@ -209,7 +265,7 @@ internal sealed class Outgoing
                 return ProtocolError.Malformed;
             }
 
-            _items.Add(new Item(device, registrationId, stamp.Seal(id, type, content)));
+            _items.Add(new Item(device, registrationId, stamp.Seal(id, Account, type, content)));
             return null;
         }
     }
@@ -217,37 +273,4 @@ internal sealed class Outgoing
     /// <summary>One device's share.</summary>
     /// <param name="Envelope">A serialised <see cref="Protocol.Proto.Envelope"/>.</param>
     internal readonly record struct Item(int Device, int RegistrationId, byte[] Envelope);
-
-    /// <summary>What every envelope of one message has in common.</summary>
-    internal readonly record struct Stamp(Caller Sender, DateTimeOffset Now, ulong Timestamp, bool Urgent, bool Ephemeral)
-    {
-        /// <summary>Writes the envelope. A sealed message carries no sender.</summary>
-        public byte[] Seal(ReadOnlySpan<byte> id, int type, ReadOnlySpan<byte> content)
-        {
-            var isSealed = type == (int)ContentType.Sealed;
-            var serverTime = Mailbox.CoarseSeconds(Now);
-            var size = 2 + id.Length + (isSealed ? 0 : 2 + 16 + 2) + 2
-                + (Timestamp == 0 ? 0 : 1 + ProtoWriter.SizeOf(Timestamp)) + (serverTime == 0 ? 0 : 1 + ProtoWriter.SizeOf(serverTime))
-                + (Urgent ? 2 : 0) + (Ephemeral ? 2 : 0)
-                + 1 + ProtoWriter.SizeOf((ulong)content.Length) + content.Length;
-            var envelope = GC.AllocateUninitializedArray<byte>(size);
-            var writer = new ProtoWriter(envelope);
-            writer.Bytes(Envelope.IdFieldNumber, id);
-            if (!isSealed)
-            {
-                Span<byte> account = stackalloc byte[16];
-                Sender.Account.TryWriteBytes(account, bigEndian: true, out _);
-                writer.Bytes(Envelope.SenderAccountFieldNumber, account);
-                writer.Number(Envelope.SenderDeviceFieldNumber, (ulong)Sender.Device);
-            }
-
-            writer.Number(Envelope.TypeFieldNumber, (ulong)type);
-            writer.Number(Envelope.TimestampFieldNumber, Timestamp);
-            writer.Number(Envelope.ServerTimeFieldNumber, serverTime);
-            writer.Number(Envelope.UrgentFieldNumber, Urgent ? 1UL : 0);
-            writer.Number(Envelope.EphemeralFieldNumber, Ephemeral ? 1UL : 0);
-            writer.Bytes(Envelope.ContentFieldNumber, content);
-            return writer.Length == size ? envelope : throw new InvalidOperationException("The envelope's size was miscounted.");
-        }
-    }
 }

@@ -2,28 +2,45 @@ using SecureChat.Protocol;
 using SecureChat.Protocol.Messages;
 using SecureChat.Server.Abuse;
 using SecureChat.Server.Accounts;
+using SecureChat.Server.Senders;
 using SecureChat.Server.Storage;
 
 namespace SecureChat.Server.Messages;
 
 /// <summary>Takes messages from senders: checks all of a message before any of it is stored. Spec: docs/protocol/messages.md#sending.</summary>
 internal sealed class Relay(
-    Mailbox mailbox, AccountDirectory directory, RateLimiter limiter, MessageMetrics metrics, TimeProvider time)
+    Mailbox mailbox, AccountDirectory directory, SendPolicies policies, RateLimiter limiter, MessageMetrics metrics, TimeProvider time)
 {
     /// <summary>Checks a message and begins to store it. Two calls made one after the other keep their order.</summary>
     /// <param name="allowance">What the sender has in hand of its rate limit.</param>
     public async ValueTask<Submission> SubmitAsync(Caller sender, Outgoing message, SendAllowance allowance, CancellationToken ct)
     {
-        var life = message.ExpiresIn == 0 ? mailbox.Life : TimeSpan.FromSeconds(message.ExpiresIn);
-        if (life > mailbox.Life)
-        {
-            return new Submission(ProtocolError.Malformed);
-        }
-
         var wait = await allowance.TakeAsync(limiter, sender, message.Recipients.Count, ct);
         if (wait > TimeSpan.Zero)
         {
             return new Submission(ProtocolError.RateLimited) { RetryAfter = wait };
+        }
+
+        foreach (var recipient in message.Recipients)
+        {
+            // As if the account were not there.
+            if (await policies.BlocksAsync(recipient.Account, sender.Account, ct))
+            {
+                return new Submission(ProtocolError.NotFound);
+            }
+        }
+
+        return await SubmitAsync(sender, message, ct);
+    }
+
+    /// <summary>The same for a message whose right to be sent was checked already.</summary>
+    /// <param name="sender">Null: nobody says who sent it.</param>
+    public async ValueTask<Submission> SubmitAsync(Caller? sender, Outgoing message, CancellationToken ct)
+    {
+        var life = message.ExpiresIn == 0 ? mailbox.Life : TimeSpan.FromSeconds(message.ExpiresIn);
+        if (life > mailbox.Life)
+        {
+            return new Submission(ProtocolError.Malformed);
         }
 
         if (await CheckDevicesAsync(sender, message, ct) is { } refusal)
@@ -86,7 +103,7 @@ internal sealed class Relay(
         return null;
     }
 
-    private async ValueTask<Submission?> CheckDevicesAsync(Caller sender, Outgoing message, CancellationToken ct)
+    private async ValueTask<Submission?> CheckDevicesAsync(Caller? sender, Outgoing message, CancellationToken ct)
     {
         List<RecipientMismatch>? mismatches = null;
         foreach (var recipient in message.Recipients)
@@ -98,7 +115,7 @@ internal sealed class Relay(
             }
 
             // A message to oneself goes to all devices but the one that sends.
-            if (Compare(recipient, devices, recipient.Account == sender.Account ? sender.Device : 0) is { } mismatch)
+            if (Compare(recipient, devices, recipient.Account == sender?.Account ? sender.Device : 0) is { } mismatch)
             {
                 (mismatches ??= []).Add(mismatch);
             }
@@ -169,55 +186,5 @@ internal sealed class Relay(
         }
 
         return true;
-    }
-}
-
-/// <summary>What became of a message: refused at once, or on its way to the store.</summary>
-internal readonly struct Submission
-{
-    public Submission(ProtocolError refusal) => (Refusal, Stored) = (refusal, Task.FromResult(false));
-
-    public Submission(Task<bool> stored) => Stored = stored;
-
-    public ProtocolError? Refusal { get; }
-
-    public TimeSpan RetryAfter { get; init; }
-
-    public IReadOnlyList<RecipientMismatch>? Mismatches { get; init; }
-
-    /// <summary>Completes when the message survives <c>kill -9</c>; false: a recipient's queue is full.</summary>
-    public Task<bool> Stored { get; }
-}
-
-/// <summary>Part of a sender's rate limit, taken in advance, so that not every message asks the hot store.</summary>
-/// <param name="block">How much to take beyond what is asked for.</param>
-internal sealed class SendAllowance(int block)
-{
-    private double _inHand;
-
-    /// <summary>Zero when granted, else how long to wait. Not for parallel use.</summary>
-    public async ValueTask<TimeSpan> TakeAsync(RateLimiter limiter, Caller sender, int amount, CancellationToken ct)
-    {
-        if (_inHand < amount)
-        {
-            // What is nearly used up still gives the exact amount.
-            var taken = amount + block;
-            var wait = await limiter.TakeAsync(RateLimits.SendMessages, sender.Account, taken, ct);
-            if (wait > TimeSpan.Zero && block > 0)
-            {
-                taken = amount;
-                wait = await limiter.TakeAsync(RateLimits.SendMessages, sender.Account, taken, ct);
-            }
-
-            if (wait > TimeSpan.Zero)
-            {
-                return wait;
-            }
-
-            _inHand += taken;
-        }
-
-        _inHand -= amount;
-        return TimeSpan.Zero;
     }
 }

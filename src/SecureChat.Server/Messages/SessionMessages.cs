@@ -21,7 +21,7 @@ internal sealed class SessionMessages(MessageFrames relay, ClientSession session
             return HandleAck(request, body);
         }
 
-        var (message, refusal) = Outgoing.Read(session.Caller, body, relay.Time);
+        var (message, refusal) = Outgoing.Read(session.Caller, body, relay.Postmark);
         if (message is null)
         {
             session.Refuse(request, refusal!);

@@ -21,6 +21,10 @@ internal sealed class SecretsOptions
     /// <summary>Hashes one-time codes. Not set: <c>otp.key</c> in the data folder.</summary>
     [MaxLength(1024)]
     public string OtpKey { get; set; } = "";
+
+    /// <summary>Signs sender certificates; made with <c>securechat-server keys certify</c>. Not set: <c>sender.key</c> in the data folder.</summary>
+    [MaxLength(4096)]
+    public string SenderKey { get; set; } = "";
 }
 
 [OptionsValidator]

@@ -31,7 +31,8 @@ internal static class StorageServices
         services.AddSingleton<Mailbox>();
         services.AddHostedService<StorageStart>();
 
-        services.AddSweep<IMessageQueue>("envelopes", TimeSpan.FromSeconds(10), (queue, ct) => queue.ExpireAsync(ct));
+        services.AddSingleton<QueueSweep>();
+        services.AddSweep<QueueSweep>("envelopes", TimeSpan.FromSeconds(10), (sweep, ct) => sweep.RunAsync(ct));
         services.AddSweep<IHotStore>("short_lived_state", TimeSpan.FromSeconds(30), (hot, ct) => hot.ExpireAsync(ct));
         services.AddSingleton<Reaper>();
         services.AddHostedService(provider => provider.GetRequiredService<Reaper>());

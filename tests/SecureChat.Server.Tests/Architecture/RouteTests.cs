@@ -21,6 +21,8 @@ public sealed class RouteTests
         ["POST /v1/auth/refresh"] = "the refresh token is the credential",
         ["POST /v1/devices/link"] = "the link code is the credential",
         ["POST /v1/keys/fetch"] = "a sealed sender must not name itself",
+        ["POST /v1/sealed/messages"] = "the recipient's right to send stands in for the sender's name",
+        ["POST /v1/sealed/many"] = "as above, for each recipient",
         ["GET /ws"] = "the ticket or the header is checked by the handshake itself",
         ["GET /ws/provisioning"] = "a new device has no credentials yet",
     };

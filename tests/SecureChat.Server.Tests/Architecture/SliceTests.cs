@@ -14,7 +14,8 @@ public sealed class SliceTests
         ["Accounts"] = ["Abuse", "Storage", "Hosting"],
         ["Keys"] = ["Accounts", "Abuse", "Storage", "Hosting"],
         ["Connections"] = ["Accounts", "Abuse", "Storage", "Hosting"],
-        ["Messages"] = ["Connections", "Accounts", "Abuse", "Storage", "Hosting"],
+        ["Senders"] = ["Accounts", "Abuse", "Storage", "Hosting"],
+        ["Messages"] = ["Senders", "Connections", "Accounts", "Abuse", "Storage", "Hosting"],
     };
 
     public static TheoryData<string> Slices => [.. MayKnow.Keys];

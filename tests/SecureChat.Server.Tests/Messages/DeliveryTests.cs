@@ -130,7 +130,8 @@ public sealed class DeliveryTests
         var mailbox = new Mailbox(
             queue, node.Get<IHotStore>(), node.Get<NodeNotices>(), node.Get<IOptions<MailOptions>>(), TimeProvider.System);
         return (mailbox, new MessageFrames(
-            node.Get<Relay>(), mailbox, queue, new MessageMetrics(node.Get<IMeterFactory>()), time, NullLogger<MessageFrames>.Instance));
+            node.Get<Relay>(), mailbox, queue, node.Get<Postmark>(), new MessageMetrics(node.Get<IMeterFactory>()), time,
+            NullLogger<MessageFrames>.Instance));
     }
 
     private static DeviceAddress NewDevice() => new(Ids.New(), 1);

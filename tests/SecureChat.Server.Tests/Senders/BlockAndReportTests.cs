@@ -1,0 +1,122 @@
+using SecureChat.Protocol.Messages;
+using SecureChat.Protocol.Senders;
+using SecureChat.Server.Accounts;
+using SecureChat.Server.Senders;
+using SecureChat.Server.Storage;
+using SecureChat.Server.Tests.Support;
+
+namespace SecureChat.Server.Tests.Senders;
+
+/// <summary>What a recipient can do about an unwelcome sender.</summary>
+public sealed class BlockAndReportTests
+{
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_blocked_sender_is_answered_as_if_the_account_were_not_there()
+    {
+        await using var node = await LoopbackNode.StartAsync();
+        var (alice, bob, other) = (await node.NewDeviceAsync(), await node.NewDeviceAsync(), await node.NewDeviceAsync());
+        var nobody = bob with { Address = new(Ids.New(), 1) };
+        using var sender = node.As(alice);
+        using var friend = node.As(other);
+        using var own = node.As(bob);
+        Assert.Equal("204", await (await sender.PostAsync("/v1/messages", To(bob))).OutcomeAsync());
+
+        await BlockAsync(own, alice, true);
+        var blocked = await sender.PostAsync("/v1/messages", To(bob));
+        var unknown = await sender.PostAsync("/v1/messages", To(nobody));
+
+        Assert.Equal("404 not_found", await blocked.OutcomeAsync());
+        Assert.Equal(await unknown.TextAsync(), await blocked.TextAsync());
+        Assert.Equal("204", await (await friend.PostAsync("/v1/messages", To(bob))).OutcomeAsync());
+        await BlockAsync(own, alice, false);
+        Assert.Equal("204", await (await sender.PostAsync("/v1/messages", To(bob))).OutcomeAsync());
+    }
+
+    [Fact]
+    public async Task A_blocked_sender_is_refused_on_the_socket_too()
+    {
+        await using var node = await LoopbackNode.StartAsync();
+        var (alice, bob) = (await node.NewDeviceAsync(), await node.NewDeviceAsync());
+        using var own = node.As(bob);
+        await using var socket = await ChatSocket.ReadyAsync(node.SocketPort, alice);
+
+        await BlockAsync(own, alice, true);
+        await socket.SendMessageAsync(ChatSocket.Message("hello?", bob));
+
+        Assert.Equal("not_found", (await socket.NextAsync()).Problem.Code);
+        Assert.Equal(0, await node.Get<IMessageQueue>().CountAsync(Ct));
+    }
+
+    [Fact]
+    public async Task The_directory_names_no_blocked_account_and_no_right()
+    {
+        await using var node = await LoopbackNode.StartAsync();
+        var (alice, bob) = (await node.NewDeviceAsync(), await node.NewDeviceAsync());
+        using var own = node.As(bob);
+        var right = "sixteen letters!"u8.ToArray();
+        await BlockAsync(own, alice, true);
+        await own.SendAsync(HttpMethod.Put, "/v1/senders/policy", new SendPolicy(right));
+        await own.PostAsync("/v1/senders/tokens", new DeliveryTokens(Add: [right]));
+
+        var row = Assert.Single(await node.Get<Database>().QueryAsync<dynamic>($"SELECT * FROM send_policies", Ct));
+
+        var bytes = ((IDictionary<string, object?>)row).Values.OfType<byte[]>().SelectMany(value => value).ToArray();
+        Assert.True(bytes.Length >= 16 + 16 + 16 + 16);
+        Assert.Equal(-1, bytes.AsSpan().IndexOf(right));
+        Assert.Equal(-1, bytes.AsSpan().IndexOf(alice.Address.Account.ToByteArray(bigEndian: true)));
+    }
+
+    [Fact]
+    public async Task A_thousand_may_be_blocked_and_one_more_is_refused()
+    {
+        await using var node = await LoopbackNode.StartAsync();
+        using var own = node.As(await node.NewDeviceAsync());
+        for (var i = 0; i < SendPolicies.MaxEntries; i++)
+        {
+            Assert.True((await own.SendAsync(HttpMethod.Put, "/v1/senders/blocks", new BlockSender(Ids.New(), true))).IsSuccessStatusCode);
+        }
+
+        var oneMore = await own.SendAsync(HttpMethod.Put, "/v1/senders/blocks", new BlockSender(Ids.New(), true));
+
+        Assert.Equal("413 too_large", await oneMore.OutcomeAsync());
+    }
+
+    [Fact]
+    public async Task A_report_counts_for_a_message_that_was_really_relayed_to_the_reporter_and_once()
+    {
+        await using var node = await LoopbackNode.StartAsync();
+        var (alice, bob, eve) = (await node.NewDeviceAsync(), await node.NewDeviceAsync(), await node.NewDeviceAsync());
+        using var sender = node.As(alice);
+        using var own = node.As(bob);
+        using var forger = node.As(eve);
+        await sender.PostAsync("/v1/messages", To(bob));
+        var message = Assert.Single((await (await own.GetAsync(new Uri("/v1/messages", UriKind.Relative), Ct)).ReadAsync<ReceivedMessages>()).Messages);
+        var report = new ReportMessage(message.Id, message.ReportToken!, message.SenderAccount, "spam"u8.ToArray());
+
+        Assert.Equal("404 not_found", await ReportAsync(own, report with { Sender = eve.Address.Account }));
+        Assert.Equal("404 not_found", await ReportAsync(own, report with { Sender = null }));
+        Assert.Equal("404 not_found", await ReportAsync(own, report with { Id = Guid.CreateVersion7() }));
+        Assert.Equal("404 not_found", await ReportAsync(own, report with { Token = [.. report.Token[..15], (byte)(report.Token[15] ^ 1)] }));
+        Assert.Equal("404 not_found", await ReportAsync(forger, report));
+        Assert.Empty(await node.Get<Reports>().ListAsync(Ct));
+        Assert.Equal("204", await ReportAsync(own, report));
+        Assert.Equal("204", await ReportAsync(own, report));
+
+        var kept = Assert.Single(await node.Get<Reports>().ListAsync(Ct));
+        Assert.Equal((alice.Address.Account, "spam"), (kept.Account!.Value, System.Text.Encoding.UTF8.GetString(kept.Evidence!)));
+        await node.Get<AccountStore>().DeleteAsync(alice.Address.Account, Ct);
+        Assert.Empty(await node.Get<Reports>().ListAsync(Ct));
+    }
+
+    private static SendMessage To(ChatDevice to) => new(
+        Guid.CreateVersion7(), [new MessageRecipient(to.Address.Account, [new DeviceMessage(1, to.RegistrationId, 2, [1, 2, 3])])], 1);
+
+    private static async Task<string> ReportAsync(HttpClient http, ReportMessage report) =>
+        await (await http.PostAsync("/v1/senders/reports", report)).OutcomeAsync();
+
+    private static async Task BlockAsync(HttpClient http, ChatDevice whom, bool blocked) =>
+        Assert.Equal("204", await (await http.SendAsync(
+            HttpMethod.Put, "/v1/senders/blocks", new BlockSender(whom.Address.Account, blocked))).OutcomeAsync());
+}
