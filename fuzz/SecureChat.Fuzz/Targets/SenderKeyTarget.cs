@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using SecureChat.Signal;
 using SecureChat.Signal.Groups;
 
@@ -15,7 +16,7 @@ internal static class SenderKeyTarget
 
     private static byte[] Genuine { get; } = OfAlice.Record.Encrypt(Distribution, [1, 2, 3], Cast.Chance(7)).Message;
 
-    public static void Run(ReadOnlySpan<byte> input) => FuzzTargets.Choose(input, Message, Key, Record);
+    public static void Run(ReadOnlySpan<byte> input) => FuzzTargets.Choose(input, Message, Key, Record, WithChecksum);
 
     private static void Message(ReadOnlySpan<byte> input) => Bobs.Decrypt(input);
 
@@ -26,6 +27,8 @@ internal static class SenderKeyTarget
         var read = Oracle.RoundTrip(record.Serialize(), SenderKeyRecord.Parse, record => record.Serialize());
         Oracle.Require(!read.CanSend, "One could send with a key that is somebody else's.");
     }
+
+    private static void WithChecksum(ReadOnlySpan<byte> input) => Record([.. input, .. SHA256.HashData(input)]);
 
     /// <summary>A stored record, then used for everything that it can be used for.</summary>
     private static void Record(ReadOnlySpan<byte> input)

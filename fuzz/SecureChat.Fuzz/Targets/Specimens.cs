@@ -88,7 +88,8 @@ internal static class Specimens
         yield return (target, "message", [0, .. first]);
         yield return (target, "key", [1, .. key.Serialize()]);
         yield return (target, "own-record", [2, .. record.Serialize()]);
-        yield return (target, "record-with-a-kept-seed", [2, .. overtaken.Serialize()]);
+        yield return (target, "own-record-without-checksum", [3, .. record.Serialize()[..^32]]);
+        yield return (target, "record-with-a-kept-seed", [3, .. overtaken.Serialize()[..^32]]);
     }
 
     private static IEnumerable<(string Target, string Name, byte[] Input)> Sessions()

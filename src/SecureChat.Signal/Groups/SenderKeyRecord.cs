@@ -30,12 +30,19 @@ public sealed class SenderKeyRecord
     /// <exception cref="SignalException"><see cref="SignalError.InvalidRecord"/>.</exception>
     public static SenderKeyRecord Parse(ReadOnlySpan<byte> stored)
     {
-        if (stored.IsEmpty || stored[0] != StoredVersion)
+        if (stored.Length <= SHA256.HashSizeInBytes || stored[0] != StoredVersion)
         {
             throw Unreadable();
         }
 
-        var reader = new ProtoReader(stored[1..]);
+        // A disk that flips a bit must not make a key that quietly fits no message any more.
+        var body = stored[..^SHA256.HashSizeInBytes];
+        if (!SHA256.HashData(body).AsSpan().SequenceEqual(stored[^SHA256.HashSizeInBytes..]))
+        {
+            throw Unreadable();
+        }
+
+        var reader = new ProtoReader(body[1..]);
         var states = ImmutableArray.CreateBuilder<SenderKeyState>();
         while (reader.Next())
         {
@@ -59,7 +66,8 @@ public sealed class SenderKeyRecord
             state.Write(writer, 1);
         }
 
-        return [StoredVersion, .. writer.Written];
+        byte[] body = [StoredVersion, .. writer.Written];
+        return [.. body, .. SHA256.HashData(body)];
     }
 
     /// <summary>Never a key.</summary>
