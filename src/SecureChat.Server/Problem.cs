@@ -1,6 +1,8 @@
+using System.Net.Sockets;
 using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.Http.HttpResults;
 using SecureChat.Protocol;
+using StackExchange.Redis;
 
 namespace SecureChat.Server;
 
@@ -49,6 +51,7 @@ internal static class Problem
             BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } => ProtocolError.TooLarge,
             BadHttpRequestException { StatusCode: StatusCodes.Status415UnsupportedMediaType } => ProtocolError.UnsupportedMediaType,
             BadHttpRequestException => ProtocolError.Malformed,
+            RedisException or TimeoutException or SocketException => ProtocolError.Unavailable,
             _ => ProtocolError.Internal,
         }).ExecuteAsync(context);
 

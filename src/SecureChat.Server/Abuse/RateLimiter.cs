@@ -1,19 +1,21 @@
+using System.Buffers.Binary;
 using System.Buffers.Text;
 using System.Net;
-using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
 using Microsoft.Extensions.Options;
 using SecureChat.Server.Storage;
+using StackExchange.Redis;
 
 namespace SecureChat.Server.Abuse;
 
 /// <summary>Takes tokens from the buckets of <see cref="RateLimits"/>.</summary>
 /// <remarks>
-/// Keys in the hot store are <c>limit:name:hash</c>; the subject (an address, an account) is hashed under a secret key,
-/// so that a dump of the hot store names nobody.
+/// Keys in the hot store are <c>limit:name:hash</c>; the subject (an address, an account) is hashed under a secret key that
+/// changes every hour, so that a dump of the hot store names nobody and two of them cannot be joined. A bucket that takes longer than
+/// an hour to fill keeps its name for a month: else every hour would give the whole quota again.
 /// </remarks>
-internal sealed class RateLimiter(IHotStore hot, Secrets secrets, IOptions<LimitsOptions> options)
+internal sealed class RateLimiter(IHotStore hot, Secrets secrets, IOptions<LimitsOptions> options, TimeProvider time)
 {
     /// <summary>Zero when granted, else how long to wait. A refusal takes nothing.</summary>
     public Task<TimeSpan> TakeAsync(RateLimit limit, ReadOnlySpan<byte> subject, double amount, CancellationToken ct)
@@ -23,10 +25,8 @@ internal sealed class RateLimiter(IHotStore hot, Secrets secrets, IOptions<Limit
             return Task.FromResult(TimeSpan.Zero);
         }
 
-        Span<byte> hash = stackalloc byte[HMACSHA256.HashSizeInBytes];
-        HMACSHA256.HashData(secrets.IdentifierKey, subject, hash);
-        return hot.TakeTokensAsync(
-            $"limit:{limit.Name}:{Base64Url.EncodeToString(hash[..16])}", Scaled(limit.Bucket), amount, ct);
+        var taken = hot.TakeTokensAsync(Key(limit, subject), Scaled(limit.Bucket), amount, ct);
+        return taken.IsCompletedSuccessfully ? taken : OrWithoutStoreAsync(limit, taken);
     }
 
     /// <inheritdoc cref="TakeAsync(RateLimit, ReadOnlySpan{byte}, double, CancellationToken)"/>
@@ -37,7 +37,7 @@ internal sealed class RateLimiter(IHotStore hot, Secrets secrets, IOptions<Limit
     public Task<TimeSpan> TakeAsync(RateLimit limit, string subject, double amount, CancellationToken ct) =>
         TakeAsync(limit, Encoding.UTF8.GetBytes(subject), amount, ct);
 
-    /// <summary>The client's part of the network: whoever holds an IPv6 prefix can use any address in it.</summary>
+    /// <summary>The client's part of the network, /24 or /64: whoever holds a prefix can use any address in it.</summary>
     public static byte[] Network(IPAddress? address)
     {
         if (address is null)
@@ -46,8 +46,36 @@ internal sealed class RateLimiter(IHotStore hot, Secrets secrets, IOptions<Limit
         }
 
         var bytes = (address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address).GetAddressBytes();
-        return address.AddressFamily is AddressFamily.InterNetworkV6 && bytes.Length is 16 ? bytes[..6] : bytes;
+        return bytes.Length is 16 ? bytes[..8] : bytes[..3];
     }
+
+    private string Key(RateLimit limit, ReadOnlySpan<byte> subject)
+    {
+        var fills = limit.Bucket.Size * limit.Bucket.Refill;
+        var period = (time.GetUtcNow() - DateTimeOffset.UnixEpoch) / (fills > Hour ? Month : Hour);
+        Span<byte> key = stackalloc byte[HMACSHA256.HashSizeInBytes];
+        Span<byte> number = stackalloc byte[sizeof(long)];
+        BinaryPrimitives.WriteInt64BigEndian(number, (long)period);
+        HMACSHA256.HashData(secrets.IdentifierKey, number, key);
+        Span<byte> hash = stackalloc byte[HMACSHA256.HashSizeInBytes];
+        HMACSHA256.HashData(key, subject, hash);
+        return $"limit:{limit.Name}:{Base64Url.EncodeToString(hash[..16])}";
+    }
+
+    private static async Task<TimeSpan> OrWithoutStoreAsync(RateLimit limit, Task<TimeSpan> taken)
+    {
+        try
+        {
+            return await taken;
+        }
+        catch (Exception e) when (e is RedisException or TimeoutException && limit.WithoutStore is WithoutStore.Admit)
+        {
+            return TimeSpan.Zero;
+        }
+    }
+
+    private static readonly TimeSpan Hour = TimeSpan.FromHours(1);
+    private static readonly TimeSpan Month = TimeSpan.FromDays(30);
 
     /// <summary>The bucket as <see cref="LimitsOptions.Scale"/> has it.</summary>
     public TokenBucket Scaled(TokenBucket bucket) => options.Value.Scale is var scale and > 0

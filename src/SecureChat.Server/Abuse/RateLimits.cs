@@ -6,83 +6,94 @@ namespace SecureChat.Server.Abuse;
 internal static class RateLimits
 {
     /// <summary>A code costs money or annoys a stranger; a household shares an address.</summary>
-    public static readonly RateLimit RequestOtp = new("otp", LimitScope.Address, new(10, TimeSpan.FromMinutes(1)));
+    public static readonly RateLimit RequestOtp = new("otp", LimitScope.Address, new(10, TimeSpan.FromMinutes(1)), WithoutStore.Refuse);
 
     /// <summary>Guesses are bounded per challenge already; this bounds the work.</summary>
-    public static readonly RateLimit Register = new("register", LimitScope.Address, new(20, TimeSpan.FromSeconds(30)));
+    public static readonly RateLimit Register = new("register", LimitScope.Address, new(20, TimeSpan.FromSeconds(30)), WithoutStore.Refuse);
 
     /// <summary>A device refreshes six times an hour; many devices may share an address.</summary>
-    public static readonly RateLimit Refresh = new("refresh", LimitScope.Address, new(300, TimeSpan.FromMilliseconds(200)));
+    public static readonly RateLimit Refresh = new("refresh", LimitScope.Address, new(300, TimeSpan.FromMilliseconds(200)), WithoutStore.Admit);
 
     /// <summary>Link codes are 160 bits; this bounds the work.</summary>
-    public static readonly RateLimit LinkDevice = new("link", LimitScope.Address, new(10, TimeSpan.FromSeconds(30)));
+    public static readonly RateLimit LinkDevice = new("link", LimitScope.Address, new(10, TimeSpan.FromSeconds(30)), WithoutStore.Refuse);
 
     /// <summary>Public and cacheable.</summary>
-    public static readonly RateLimit PublicRead = new("public-read", LimitScope.Address, new(120, TimeSpan.FromMilliseconds(500)));
+    public static readonly RateLimit PublicRead = new("public-read", LimitScope.Address, new(120, TimeSpan.FromMilliseconds(500)), WithoutStore.Admit);
 
     /// <summary>Reading and changing one's own account: people do it by hand.</summary>
-    public static readonly RateLimit OwnAccount = new("own-account", LimitScope.Account, new(60, TimeSpan.FromSeconds(1)));
+    public static readonly RateLimit OwnAccount = new("own-account", LimitScope.Account, new(60, TimeSpan.FromSeconds(1)), WithoutStore.Admit);
 
     /// <summary>One linking takes one code and one provisioning message.</summary>
-    public static readonly RateLimit Provision = new("provision", LimitScope.Account, new(10, TimeSpan.FromSeconds(30)));
+    public static readonly RateLimit Provision = new("provision", LimitScope.Account, new(10, TimeSpan.FromSeconds(30)), WithoutStore.Refuse);
 
     /// <summary>Sets a slow hash: each costs the server about 50 ms.</summary>
-    public static readonly RateLimit SetRegistrationLock = new("set-lock", LimitScope.Account, new(5, TimeSpan.FromMinutes(1)));
+    public static readonly RateLimit SetRegistrationLock = new("set-lock", LimitScope.Account, new(5, TimeSpan.FromMinutes(1)), WithoutStore.Refuse);
 
     /// <summary>Reserving many names is squatting.</summary>
-    public static readonly RateLimit ReserveUsername = new("reserve-username", LimitScope.Account, new(20, TimeSpan.FromMinutes(5)));
+    public static readonly RateLimit ReserveUsername = new("reserve-username", LimitScope.Account, new(20, TimeSpan.FromMinutes(5)), WithoutStore.Refuse);
 
     /// <summary>A daily quota against enumerating users: 100 a day, regained steadily.</summary>
-    public static readonly RateLimit LookUp = new("look-up", LimitScope.Account, new(100, TimeSpan.FromMinutes(14.4)));
+    public static readonly RateLimit LookUp = new("look-up", LimitScope.Account, new(100, TimeSpan.FromMinutes(14.4)), WithoutStore.Refuse);
 
     /// <summary>Up to a hundred signatures are checked; a device refills once a day and after being drained.</summary>
-    public static readonly RateLimit PublishKeys = new("publish-keys", LimitScope.Device, new(10, TimeSpan.FromMinutes(2)));
+    public static readonly RateLimit PublishKeys = new("publish-keys", LimitScope.Device, new(10, TimeSpan.FromMinutes(2)), WithoutStore.Admit);
 
     /// <summary>One fetch per new conversation and device change; a large group is joined in one go. Strangers by network.</summary>
-    public static readonly RateLimit FetchKeys = new("fetch-keys", LimitScope.Account, new(120, TimeSpan.FromSeconds(2)));
+    public static readonly RateLimit FetchKeys = new("fetch-keys", LimitScope.Account, new(120, TimeSpan.FromSeconds(2)), WithoutStore.Refuse);
 
     /// <summary>One-time keys given away per device, to all requesters together: no number of parties drains more than 40 of 100.</summary>
-    public static readonly RateLimit OneTimeKeysOfDevice = new("one-time-keys", LimitScope.Target, new(40, TimeSpan.FromMinutes(6)));
+    public static readonly RateLimit OneTimeKeysOfDevice = new("one-time-keys", LimitScope.Target, new(40, TimeSpan.FromMinutes(6)), WithoutStore.Refuse);
 
     /// <summary>One requester needs one bundle per session with a device, and a few more when things go wrong.</summary>
-    public static readonly RateLimit OneTimeKeysOfPair = new("one-time-keys-pair", LimitScope.Target, new(4, TimeSpan.FromMinutes(30)));
+    public static readonly RateLimit OneTimeKeysOfPair = new("one-time-keys-pair", LimitScope.Target, new(4, TimeSpan.FromMinutes(30)), WithoutStore.Refuse);
 
     /// <summary>Reads every table about the caller.</summary>
-    public static readonly RateLimit ExportAccount = new("export", LimitScope.Account, new(5, TimeSpan.FromMinutes(10)));
+    public static readonly RateLimit ExportAccount = new("export", LimitScope.Account, new(5, TimeSpan.FromMinutes(10)), WithoutStore.Refuse);
 
     /// <summary>Devices reconnect when a network changes; a household or an office shares an address.</summary>
-    public static readonly RateLimit OpenSocket = new("socket", LimitScope.Address, new(300, TimeSpan.FromMilliseconds(200)));
+    public static readonly RateLimit OpenSocket = new("socket", LimitScope.Address, new(300, TimeSpan.FromMilliseconds(200)), WithoutStore.Admit);
 
     /// <summary>Charged per recipient account. Busy people in groups send bursts; nobody types five messages a second for hours.</summary>
-    public static readonly RateLimit SendMessages = new("send", LimitScope.Account, new(1500, TimeSpan.FromMilliseconds(200)));
+    public static readonly RateLimit SendMessages = new("send", LimitScope.Account, new(1500, TimeSpan.FromMilliseconds(200)), WithoutStore.Admit);
 
     /// <summary>Bounds the parsing; <see cref="SendMessages"/> bounds what is sent.</summary>
-    public static readonly RateLimit PostMessages = new("post", LimitScope.Device, new(600, TimeSpan.FromMilliseconds(100)));
+    public static readonly RateLimit PostMessages = new("post", LimitScope.Device, new(600, TimeSpan.FromMilliseconds(100)), WithoutStore.Admit);
 
     /// <summary>Sealed messages, charged per recipient account: a household or a phone network shares an address.</summary>
-    public static readonly RateLimit SendSealed = new("send-sealed", LimitScope.Address, new(3000, TimeSpan.FromMilliseconds(50)));
+    public static readonly RateLimit SendSealed = new("send-sealed", LimitScope.Address, new(3000, TimeSpan.FromMilliseconds(50)), WithoutStore.Admit);
 
     /// <summary>Bounds the parsing; <see cref="SendSealed"/> bounds what is sent.</summary>
-    public static readonly RateLimit PostSealed = new("post-sealed", LimitScope.Address, new(1200, TimeSpan.FromMilliseconds(50)));
+    public static readonly RateLimit PostSealed = new("post-sealed", LimitScope.Address, new(1200, TimeSpan.FromMilliseconds(50)), WithoutStore.Admit);
 
     /// <summary>What may come in under one right, so that no holder of one fills the queue for all others.</summary>
-    public static readonly RateLimit OneRight = new("one-right", LimitScope.Target, new(400, TimeSpan.FromSeconds(1)));
+    public static readonly RateLimit OneRight = new("one-right", LimitScope.Target, new(400, TimeSpan.FromSeconds(1)), WithoutStore.Admit);
 
     /// <summary>People report by hand.</summary>
-    public static readonly RateLimit Report = new("report", LimitScope.Account, new(20, TimeSpan.FromMinutes(1)));
+    public static readonly RateLimit Report = new("report", LimitScope.Account, new(20, TimeSpan.FromMinutes(1)), WithoutStore.Refuse);
 
     /// <summary>A long poll comes back at once when mail came.</summary>
-    public static readonly RateLimit ReceiveMessages = new("receive", LimitScope.Device, new(240, TimeSpan.FromMilliseconds(250)));
+    public static readonly RateLimit ReceiveMessages = new("receive", LimitScope.Device, new(240, TimeSpan.FromMilliseconds(250)), WithoutStore.Admit);
 }
 
 /// <summary>A named token bucket and whose it is.</summary>
 /// <param name="Name">In the RateLimit headers and the hot store's keys.</param>
-internal sealed record RateLimit(string Name, LimitScope Scope, TokenBucket Bucket);
+/// <param name="WithoutStore">What happens while the hot store does not answer.</param>
+internal sealed record RateLimit(string Name, LimitScope Scope, TokenBucket Bucket, WithoutStore WithoutStore);
+
+/// <summary>Whether a limit that cannot be looked up lets through.</summary>
+internal enum WithoutStore
+{
+    /// <summary>People keep talking; what is behind bounds itself.</summary>
+    Admit,
+
+    /// <summary>Behind it is money, a secret to guess, or a list to walk: better nobody for a moment.</summary>
+    Refuse,
+}
 
 /// <summary>What shares one bucket.</summary>
 internal enum LimitScope
 {
-    /// <summary>The client's IPv4 address or IPv6 /48, from the connection or a listed proxy.</summary>
+    /// <summary>The client's IPv4 /24 or IPv6 /64, from the connection or a listed proxy.</summary>
     Address,
 
     /// <summary>All devices of the calling account.</summary>

@@ -2,6 +2,7 @@ using System.Net;
 using SecureChat.Protocol.Accounts;
 using SecureChat.Server.Abuse;
 using SecureChat.Server.Tests.Support;
+using SecureChat.Tests;
 
 namespace SecureChat.Server.Tests.Abuse;
 
@@ -41,10 +42,46 @@ public sealed class RateLimitTests
     }
 
     [Theory]
-    [InlineData("2001:db8:1:2::3", "2001:db8:1:ffff::1", true)]
-    [InlineData("2001:db8:1:2::3", "2001:db8:2:2::3", false)]
-    [InlineData("192.0.2.1", "192.0.2.2", false)]
-    [InlineData("192.0.2.1", "::ffff:192.0.2.1", true)]
-    public void An_IPv6_client_shares_a_bucket_with_its_whole_prefix(string one, string other, bool shared) =>
+    [InlineData("2001:db8:1:2::3", "2001:db8:1:2:ffff::1", true)]
+    [InlineData("2001:db8:1:2::3", "2001:db8:1:3::3", false)]
+    [InlineData("192.0.2.1", "192.0.2.254", true)]
+    [InlineData("192.0.2.1", "192.0.3.1", false)]
+    [InlineData("192.0.2.1", "::ffff:192.0.2.9", true)]
+    public void A_client_shares_a_bucket_with_its_whole_prefix(string one, string other, bool shared) =>
         Assert.Equal(shared, RateLimiter.Network(IPAddress.Parse(one)).AsSpan().SequenceEqual(RateLimiter.Network(IPAddress.Parse(other))));
+
+    [Fact]
+    public async Task Names_in_the_hot_store_change_every_hour_and_a_daily_quota_does_not_start_again_with_them()
+    {
+        await using var node = await Node.StartAsync(("Limits:Scale", "1"));
+        var (limiter, account) = (node.Get<RateLimiter>(), Ids.New());
+        for (var i = 0; i < 100; i++)
+        {
+            Assert.Equal(TimeSpan.Zero, await limiter.TakeAsync(RateLimits.LookUp, account, 1, Ct));
+        }
+
+        Assert.Equal(TimeSpan.Zero, await limiter.TakeAsync(RateLimits.Register, account, 20, Ct));
+        node.Clock.AdjustTime(node.Clock.GetUtcNow() + TimeSpan.FromHours(1));
+
+        Assert.True(await limiter.TakeAsync(RateLimits.LookUp, account, 10, Ct) > TimeSpan.Zero);
+        Assert.Equal(TimeSpan.Zero, await limiter.TakeAsync(RateLimits.Register, account, 20, Ct));
+    }
+
+    [Fact]
+    public async Task Without_the_hot_store_people_keep_talking_and_guessing_stops()
+    {
+        await using var redis = await TemporaryRedis.StartAsync(Ct);
+        await using var node = await Node.StartAsync(
+            clock: null, ("Storage:Postgres", await TemporaryServers.NewPostgresDatabaseAsync()),
+            ("Storage:Redis", redis.ConnectionString), ("Limits:Scale", "1"));
+        using var alice = await Member.SignUpAsync(node, "alice@chat.example");
+
+        await redis.KillAsync(Ct);
+
+        var own = await alice.Http.GetAsync(new Uri("/v1/devices", UriKind.Relative), Ct);
+        var guess = await node.Http.PostAsync("/v1/auth/otp", new OtpRequest("bob@chat.example"));
+        Assert.Equal(("200", "503 unavailable"), (await own.OutcomeAsync(), await guess.OutcomeAsync()));
+    }
+
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
 }
