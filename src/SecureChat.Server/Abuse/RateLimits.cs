@@ -71,6 +71,9 @@ internal static class RateLimits
     /// <summary>People report by hand.</summary>
     public static readonly RateLimit Report = new("report", LimitScope.Account, new(20, TimeSpan.FromMinutes(1)), WithoutStore.Refuse);
 
+    /// <summary>Acknowledgements, pings and whatever else a device says on its socket; messages have <see cref="SendMessages"/>.</summary>
+    public static readonly RateLimit SocketFrames = new("frames", LimitScope.Device, new(20_000, TimeSpan.FromMilliseconds(2)), WithoutStore.Admit);
+
     /// <summary>A long poll comes back at once when mail came.</summary>
     public static readonly RateLimit ReceiveMessages = new("receive", LimitScope.Device, new(240, TimeSpan.FromMilliseconds(250)), WithoutStore.Admit);
 }

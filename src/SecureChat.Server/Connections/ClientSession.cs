@@ -12,6 +12,8 @@ namespace SecureChat.Server.Connections;
 internal abstract class ClientSession(Caller caller, bool isJson, SessionTable table)
 {
     private ISessionFrames[] _frames = [];
+    private const int FrameBlock = 256;
+    private int _framesInHand;
     private bool _closing;
     private long _closingSince;
     private long _congestedSince;
@@ -222,6 +224,30 @@ internal abstract class ClientSession(Caller caller, bool isJson, SessionTable t
             return ValueTask.CompletedTask;
         }
 
+        if (Table.IsLimitedBySlice(field))
+        {
+            return HandleAsync(field, request, body);
+        }
+
+        return _framesInHand-- > 0 ? HandleAsync(field, request, body) : HandleLaterAsync(field, request, body.ToArray());
+    }
+
+    // Asks for many frames at once, so that not every acknowledgement asks the hot store.
+    private async ValueTask HandleLaterAsync(int field, ulong request, byte[] body)
+    {
+        var wait = await Table.TakeFramesAsync(Caller, FrameBlock);
+        _framesInHand = wait > TimeSpan.Zero ? 0 : FrameBlock - 1;
+        if (wait > TimeSpan.Zero)
+        {
+            Refuse(request, ProtocolError.RateLimited, wait);
+            return;
+        }
+
+        await HandleAsync(field, request, body);
+    }
+
+    private ValueTask HandleAsync(int field, ulong request, ReadOnlySpan<byte> body)
+    {
         if (field == ClientFrame.PingFieldNumber)
         {
             Write(new ServerFrame { Request = request, Pong = new Pong() });

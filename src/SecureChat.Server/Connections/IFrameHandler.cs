@@ -1,10 +1,13 @@
+using SecureChat.Server.Abuse;
+
 namespace SecureChat.Server.Connections;
 
 /// <summary>A slice that speaks on the socket. Connections never names it: slices register themselves.</summary>
 internal interface IFrameHandler
 {
-    /// <summary>The fields of <c>ClientFrame.body</c> that it handles.</summary>
-    IReadOnlyList<int> Fields { get; }
+    /// <summary>The fields of <c>ClientFrame.body</c> that it handles, each with its limit.</summary>
+    /// <remarks><see cref="RateLimits.SocketFrames"/> is taken by the session; any other the slice takes itself.</remarks>
+    IReadOnlyDictionary<int, RateLimit> Fields { get; }
 
     /// <summary>A device connected; returns the slice's half of the session.</summary>
     Task<ISessionFrames> OpenAsync(ClientSession session, CancellationToken ct);

@@ -1,5 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
+using SecureChat.Server.Abuse;
+using SecureChat.Server.Accounts;
 using SecureChat.Server.Storage;
 
 namespace SecureChat.Server.Connections;
@@ -26,19 +28,23 @@ internal sealed class SessionTable : BackgroundService
     private readonly ConcurrentDictionary<long, long> _ended = new();
     private readonly IFrameHandler[] _handlers;
     private readonly int[] _handlerOf = new int[64];
+    private readonly bool[] _isLimitedBySlice = new bool[64];
     private readonly AccountNotices _notices;
+    private readonly RateLimiter _limiter;
     private readonly Counter<long> _slowReaders;
     private volatile bool _draining;
 
     public SessionTable(
-        IEnumerable<IFrameHandler> handlers, AccountNotices notices, IHostApplicationLifetime life, IMeterFactory meters, TimeProvider time)
+        IEnumerable<IFrameHandler> handlers, AccountNotices notices, RateLimiter limiter, IHostApplicationLifetime life, IMeterFactory meters,
+        TimeProvider time)
     {
-        (_handlers, _notices, Time) = ([.. handlers], notices, time);
+        (_handlers, _notices, _limiter, Time) = ([.. handlers], notices, limiter, time);
         for (var i = 0; i < _handlers.Length; i++)
         {
-            foreach (var field in _handlers[i].Fields)
+            foreach (var (field, limit) in _handlers[i].Fields)
             {
                 _handlerOf[field] = i + 1;
+                _isLimitedBySlice[field] = limit != RateLimits.SocketFrames;
             }
         }
 
@@ -55,6 +61,13 @@ internal sealed class SessionTable : BackgroundService
 
     /// <summary>Index of the slice that handles a field, or null.</summary>
     public int? HandlerOf(int field) => field < _handlerOf.Length && _handlerOf[field] > 0 ? _handlerOf[field] - 1 : null;
+
+    /// <summary>Whether the slice takes the field's limit itself.</summary>
+    public bool IsLimitedBySlice(int field) => field < _isLimitedBySlice.Length && _isLimitedBySlice[field];
+
+    /// <summary>Takes a block of the device's frames. Zero when granted, else how long to wait.</summary>
+    public Task<TimeSpan> TakeFramesAsync(Caller caller, int count) => _limiter.TakeAsync(
+        RateLimits.SocketFrames, [.. caller.Account.ToByteArray(bigEndian: true), (byte)caller.Device], count, CancellationToken.None);
 
     public TimeSpan Elapsed(long since, long now) => Time.GetElapsedTime(since, now);
 

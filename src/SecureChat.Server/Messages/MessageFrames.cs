@@ -1,4 +1,5 @@
 using SecureChat.Protocol.Proto;
+using SecureChat.Server.Abuse;
 using SecureChat.Server.Connections;
 using SecureChat.Server.Storage;
 
@@ -10,7 +11,11 @@ internal sealed class MessageFrames(
     ILogger<MessageFrames> log)
     : IFrameHandler
 {
-    public IReadOnlyList<int> Fields { get; } = [ClientFrame.SendFieldNumber, ClientFrame.AckFieldNumber];
+    public IReadOnlyDictionary<int, RateLimit> Fields { get; } = new Dictionary<int, RateLimit>
+    {
+        [ClientFrame.SendFieldNumber] = RateLimits.SendMessages,
+        [ClientFrame.AckFieldNumber] = RateLimits.SocketFrames,
+    };
 
     public Relay Relay => relay;
 

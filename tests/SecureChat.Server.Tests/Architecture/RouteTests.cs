@@ -1,6 +1,8 @@
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Routing;
+using SecureChat.Protocol.Proto;
 using SecureChat.Server.Abuse;
+using SecureChat.Server.Connections;
 using SecureChat.Server.Tests.Support;
 
 namespace SecureChat.Server.Tests.Architecture;
@@ -53,6 +55,20 @@ public sealed class RouteTests
             .Select(route => route.Name);
 
         Assert.Empty(unlimited);
+    }
+
+    [Fact]
+    public async Task Every_frame_that_a_client_may_send_has_a_named_limit()
+    {
+        await using var node = await Node.StartAsync();
+
+        var limited = node.Get<IEnumerable<IFrameHandler>>().SelectMany(handler => handler.Fields).ToDictionary();
+        var frames = ClientFrame.Descriptor.FindFieldByNumber(ClientFrame.PingFieldNumber).ContainingOneof.Fields
+            .Select(field => field.FieldNumber);
+
+        // The session answers a ping itself, under the limit of all frames.
+        Assert.Equal(frames.Except([ClientFrame.PingFieldNumber]).Order(), limited.Keys.Order());
+        Assert.All(limited.Values, limit => Assert.NotEmpty(limit.Name));
     }
 
     // The reference page and its files, in Development only.

@@ -140,4 +140,23 @@ public sealed class SessionEndTests
         var answer = await socket.NextAsync();
         Assert.Equal((7ul, "malformed"), (answer.Request, answer.Problem.Code));
     }
+
+    [Theory, InlineData(false), InlineData(true)]
+    public async Task A_device_that_says_too_much_is_told_to_wait_and_stays_connected(bool bare)
+    {
+        await using var node = await LoopbackNode.StartAsync("--Limits:Scale=0.02");
+        await using var socket = await ChatSocket.ReadyAsync(bare ? node.SocketPort : node.ApiPort, await node.NewDeviceAsync());
+
+        var answers = new List<ServerFrame>();
+        for (var i = 0; i < 600; i++)
+        {
+            await socket.SendAsync(new ClientFrame { Request = (ulong)i + 1, Ping = new Ping() });
+            answers.Add(await socket.NextAsync());
+        }
+
+        Assert.NotNull(answers[0].Pong);
+        var refused = answers.First(answer => answer.Problem is not null);
+        Assert.Equal("rate_limited", refused.Problem.Code);
+        Assert.True(refused.Problem.RetryAfter > 0);
+    }
 }
