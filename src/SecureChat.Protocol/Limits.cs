@@ -65,4 +65,10 @@ public static class Limits
 
     /// <summary>XEdDSA signature, in bytes.</summary>
     public const int SignatureBytes = 64;
+
+    /// <summary>URL of a Web Push or UnifiedPush endpoint, in bytes.</summary>
+    public const int MaxPushEndpointBytes = 1024;
+
+    /// <summary>Registration token of Firebase Cloud Messaging, in characters.</summary>
+    public const int MaxFcmTokenLength = 4096;
 }

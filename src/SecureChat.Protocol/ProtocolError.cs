@@ -48,6 +48,9 @@ public sealed record ProtocolError(string Code, int Status, string Title)
     public static readonly ProtocolError UnsupportedIdentifier =
         new("unsupported_identifier", 422, "This server sends no codes to that kind of identifier.");
 
+    public static readonly ProtocolError UnsupportedPush =
+        new("unsupported_push", 422, "This server does not send to that push service or endpoint.");
+
     public static readonly ProtocolError WrongCode =
         new("wrong_code", 403, "The code, link code or invite is wrong, used, expired or tried too often.");
 
@@ -87,6 +90,6 @@ public sealed record ProtocolError(string Code, int Status, string Title)
         Malformed, Unauthorized, Forbidden, NotFound, MethodNotAllowed, MismatchedDevices, KeysDiffer, StaleDevices, TooLarge,
         UnsupportedMediaType, BadSignature, RateLimited, InvalidIdentifier,
         UnsupportedIdentifier, WrongCode, InviteRequired, RegistrationClosed, RegistrationLocked, TooManyDevices,
-        UsernameTaken, CredentialsRefused, SendRefused, Internal, Unavailable, QueueFull,
+        UsernameTaken, CredentialsRefused, SendRefused, UnsupportedPush, Internal, Unavailable, QueueFull,
     ];
 }

@@ -4,6 +4,7 @@ using SecureChat.Protocol.Accounts;
 using SecureChat.Protocol.Health;
 using SecureChat.Protocol.Keys;
 using SecureChat.Protocol.Messages;
+using SecureChat.Protocol.Push;
 using SecureChat.Protocol.Senders;
 
 namespace SecureChat.Protocol;
@@ -51,6 +52,8 @@ namespace SecureChat.Protocol;
 [JsonSerializable(typeof(Discoverable))]
 [JsonSerializable(typeof(SetRegistrationLock))]
 [JsonSerializable(typeof(AccountData))]
+[JsonSerializable(typeof(PutPush))]
+[JsonSerializable(typeof(VapidKey))]
 public sealed partial class ProtocolJson : JsonSerializerContext
 {
     /// <summary>Makes <paramref name="options"/> as strict as the protocol: both sides call it on their own options.</summary>

@@ -7,6 +7,7 @@ using SecureChat.Server.Health;
 using SecureChat.Server.Hosting;
 using SecureChat.Server.Keys;
 using SecureChat.Server.Messages;
+using SecureChat.Server.Push;
 using SecureChat.Server.Senders;
 using SecureChat.Server.Storage;
 
@@ -46,6 +47,7 @@ internal static class Program
         builder.AddSenders();
         builder.AddConnections();
         builder.AddMessages();
+        builder.AddPush();
     }
 
     /// <summary>The port of its own that the socket has.</summary>
@@ -64,5 +66,6 @@ internal static class Program
         app.MapSenders();
         app.MapConnections();
         app.MapMessages();
+        app.MapPush();
     }
 }

@@ -1,8 +1,6 @@
 using System.Collections.Concurrent;
 using System.Globalization;
-using System.Numerics;
 using System.Security.Cryptography;
-using System.Text;
 using Microsoft.Extensions.Options;
 using Microsoft.IdentityModel.Tokens;
 using SecureChat.Server.Storage;
@@ -43,22 +41,8 @@ internal sealed class SigningKeys(Secrets secrets, IOptions<TokensOptions> optio
     {
         var label = string.Create(
             CultureInfo.InvariantCulture, $"secureChat access token ES256 {options.Value.SigningKeyLife.Ticks} {period}");
-        Span<byte> material = stackalloc byte[48];
-        HKDF.DeriveKey(HashAlgorithmName.SHA256, secrets.TokenKey, material, [], Encoding.UTF8.GetBytes(label));
-        var scalar = (new BigInteger(material, isUnsigned: true, isBigEndian: true) % (Order - 1)) + 1;
-        CryptographicOperations.ZeroMemory(material);
-
-        var d = new byte[32];
-        var bytes = scalar.ToByteArray(isUnsigned: true, isBigEndian: true);
-        bytes.CopyTo(d, d.Length - bytes.Length);
-        var key = ECDsa.Create(new ECParameters { Curve = ECCurve.NamedCurves.nistP256, D = d });
-        CryptographicOperations.ZeroMemory(d);
-        CryptographicOperations.ZeroMemory(bytes);
+        var key = P256.Derive(secrets.TokenKey, label);
         var kid = SHA256.HashData(key.ExportSubjectPublicKeyInfo())[..12];
         return new ECDsaSecurityKey(key) { KeyId = Base64UrlEncoder.Encode(kid) };
     }
-
-    // The order of P-256's base point (SP 800-186).
-    private static readonly BigInteger Order = BigInteger.Parse(
-        "00FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551", NumberStyles.HexNumber, CultureInfo.InvariantCulture);
 }

@@ -13,8 +13,8 @@ namespace SecureChat.Server.Messages;
 /// <summary>A message whose every field is in range, with the envelopes that its recipients will get.</summary>
 internal sealed class Outgoing
 {
-    private Outgoing(UInt128 once, List<Recipient> recipients, int expiresIn, bool ephemeral) =>
-        (Once, Recipients, ExpiresIn, Ephemeral) = (once, recipients, expiresIn, ephemeral);
+    private Outgoing(UInt128 once, List<Recipient> recipients, int expiresIn, Stamp stamp) =>
+        (Once, Recipients, ExpiresIn, Urgent, Ephemeral) = (once, recipients, expiresIn, stamp.Urgent, stamp.Ephemeral);
 
     /// <summary>A hash of sender and message id: no sender can pre-empt another's id.</summary>
     public UInt128 Once { get; }
@@ -23,6 +23,8 @@ internal sealed class Outgoing
 
     /// <summary>Seconds; 0 for the server's life.</summary>
     public int ExpiresIn { get; }
+
+    public bool Urgent { get; }
 
     public bool Ephemeral { get; }
 
@@ -70,7 +72,7 @@ internal sealed class Outgoing
             }
         }
 
-        return Finish(sender, id, recipients, (int)expiresIn, ephemeral != 0);
+        return Finish(id, recipients, (int)expiresIn, stamp);
     }
 
     /// <summary>Reads the body of an HTTP request.</summary>
@@ -92,7 +94,7 @@ internal sealed class Outgoing
             }
         }
 
-        return Finish(sender, id, recipients, message.ExpiresIn ?? 0, message.Ephemeral);
+        return Finish(id, recipients, message.ExpiresIn ?? 0, stamp);
     }
 
     /// <summary>Reads the body of an anonymous request.</summary>
@@ -108,7 +110,7 @@ internal sealed class Outgoing
         var recipients = new List<Recipient>(1);
         return ReadRecipient(message.Account, message.Devices, id, stamp, recipients) is { } refusal
             ? (null, refusal)
-            : Finish(null, id, recipients, message.ExpiresIn ?? 0, message.Ephemeral);
+            : Finish(id, recipients, message.ExpiresIn ?? 0, stamp);
     }
 
     /// <summary>Takes apart a sealed message for many accounts.</summary>
@@ -141,7 +143,7 @@ internal sealed class Outgoing
             recipients.Add(recipient);
         }
 
-        return Finish(null, message.Id.Span, recipients, (int)message.ExpiresIn, message.Ephemeral);
+        return Finish(message.Id.Span, recipients, (int)message.ExpiresIn, stamp);
     }
 
     private static ProtocolError? ReadRecipient(
@@ -161,8 +163,9 @@ internal sealed class Outgoing
     }
 
     private static (Outgoing? Message, ProtocolError? Refusal) Finish(
-        Caller? sender, ReadOnlySpan<byte> id, List<Recipient> recipients, int expiresIn, bool ephemeral)
+        ReadOnlySpan<byte> id, List<Recipient> recipients, int expiresIn, Stamp stamp)
     {
+        var sender = stamp.Sender;
         var most = sender is null ? Limits.MaxSealedRecipients : Limits.MaxRecipients;
         if (recipients.Count == 0 || recipients.Count > most || !id.ContainsAnyExcept((byte)0)
             || (recipients.Count > 1 && recipients.DistinctBy(recipient => recipient.Account).Count() != recipients.Count))
@@ -181,7 +184,7 @@ internal sealed class Outgoing
         id.CopyTo(name[17..]);
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
         SHA256.HashData(name, hash);
-        return (new Outgoing(BinaryPrimitives.ReadUInt128BigEndian(hash), recipients, expiresIn, ephemeral), null);
+        return (new Outgoing(BinaryPrimitives.ReadUInt128BigEndian(hash), recipients, expiresIn, stamp), null);
     }
 
     private static ProtocolError? ReadRecipient(

@@ -136,14 +136,14 @@ internal sealed class Relay(
         var stored = true;
         if (message.Recipients is [var only])
         {
-            stored = await mailbox.PostAsync(MailOf(only, message.Once, deadline), ct);
+            stored = await mailbox.PostAsync(MailOf(only, message, deadline), ct);
         }
         else
         {
             var results = new Task<bool>[message.Recipients.Count];
             for (var i = 0; i < results.Length; i++)
             {
-                results[i] = mailbox.PostAsync(MailOf(message.Recipients[i], message.Once, deadline), ct);
+                results[i] = mailbox.PostAsync(MailOf(message.Recipients[i], message, deadline), ct);
             }
 
             foreach (var result in await Task.WhenAll(results))
@@ -160,7 +160,7 @@ internal sealed class Relay(
         return stored;
     }
 
-    private static Mail[] MailOf(Outgoing.Recipient recipient, UInt128 once, DateTimeOffset deadline)
+    private static Mail[] MailOf(Outgoing.Recipient recipient, Outgoing message, DateTimeOffset deadline)
     {
         var mail = new Mail[recipient.Items.Count];
         for (var i = 0; i < mail.Length; i++)
@@ -168,8 +168,8 @@ internal sealed class Relay(
             var item = recipient.Items[i];
 
             // A device that took the place of another has not been sent what that one was.
-            var onceForDevice = once + (UInt128)item.RegistrationId;
-            mail[i] = new Mail(new DeviceAddress(recipient.Account, item.Device), onceForDevice, deadline, item.Envelope);
+            var onceForDevice = message.Once + (UInt128)item.RegistrationId;
+            mail[i] = new Mail(new DeviceAddress(recipient.Account, item.Device), onceForDevice, deadline, item.Envelope, message.Urgent);
         }
 
         return mail;

@@ -15,7 +15,7 @@ namespace SecureChat.Server.Storage;
 /// one leaves behind is found by the sweep. Hot-store keys: <c>presence:hash</c>, the node and number of the newest connection.
 /// </remarks>
 internal sealed class Mailbox(
-    IMessageQueue queue, IHotStore hot, NodeNotices notices, IOptions<MailOptions> options, TimeProvider time)
+    IMessageQueue queue, IHotStore hot, NodeNotices notices, IWakeUp wakeUps, IOptions<MailOptions> options, TimeProvider time)
 {
     /// <summary>How long presence is believed without being renewed.</summary>
     public static readonly TimeSpan PresenceLife = TimeSpan.FromSeconds(60);
@@ -40,19 +40,27 @@ internal sealed class Mailbox(
             return false;
         }
 
-        if (hot.IsShared)
+        for (var i = 0; i < positions.Length; i++)
         {
-            for (var i = 0; i < positions.Length; i++)
+            var to = mail[i].To;
+            if (positions[i] == 0 || _attached.ContainsKey(to)
+                || (hot.IsShared && await NotifyAsync(to, ReadOnlyMemory<byte>.Empty, ct)))
             {
-                if (positions[i] != 0 && !_attached.ContainsKey(mail[i].To))
-                {
-                    await NotifyAsync(mail[i].To, ReadOnlyMemory<byte>.Empty, ct);
-                }
+                continue;
+            }
+
+            if (mail[i].Urgent)
+            {
+                await wakeUps.MailWaitsAsync(to, ct);
             }
         }
 
         return true;
     }
+
+    /// <summary>Whether any node has a connection of the device.</summary>
+    public async Task<bool> IsConnectedAsync(DeviceAddress device, CancellationToken ct) =>
+        _attached.ContainsKey(device) || (hot.IsShared && await hot.GetAsync(PresenceKey(device), ct) is not null);
 
     /// <summary>Tells devices something on the server's own behalf. A device whose queue is full is not told.</summary>
     public async Task PostEventAsync(Guid account, IReadOnlyList<int> devices, Event e, CancellationToken ct)
@@ -126,9 +134,11 @@ internal sealed class Mailbox(
     {
         _numbers.TryRemove(attachment.Number, out _);
         var wasCurrent = _attached.TryRemove(KeyValuePair.Create(attachment.Device, attachment));
-        if (hot.IsShared && wasCurrent)
+        if (wasCurrent
+            && (!hot.IsShared
+                || await hot.RemoveIfAsync(PresenceKey(attachment.Device), notices.Route(attachment.Number), ct)))
         {
-            await hot.RemoveIfAsync(PresenceKey(attachment.Device), notices.Route(attachment.Number), ct);
+            await wakeUps.DisconnectedAsync(attachment.Device, ct);
         }
     }
 
@@ -208,11 +218,12 @@ internal sealed class Mailbox(
         _attached.TryGetValue(mail.To, out var attachment)
         && attachment.Listener.OnMail(position, previous, mail.Envelope);
 
-    private async Task NotifyAsync(DeviceAddress to, ReadOnlyMemory<byte> live, CancellationToken ct)
+    // False: it is connected nowhere.
+    private async Task<bool> NotifyAsync(DeviceAddress to, ReadOnlyMemory<byte> live, CancellationToken ct)
     {
         if (await hot.GetAsync(PresenceKey(to), ct) is not { } route)
         {
-            return;
+            return false;
         }
 
         if (notices.IsHere(route))
@@ -231,6 +242,8 @@ internal sealed class Mailbox(
         {
             notices.Live(route, live.Span);
         }
+
+        return true;
     }
 
     // Mail that was handed to the displaced connection is still queued, and the newer one may have read the queue before that.

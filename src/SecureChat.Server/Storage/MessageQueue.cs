@@ -58,7 +58,9 @@ internal delegate bool Positioned(int index, long position, long previous);
 /// <param name="Once">Idempotency key: a hash of sender and message id, so that no sender can pre-empt another's id.</param>
 /// <param name="Deadline">When it must be gone.</param>
 /// <param name="Envelope">A serialised <see cref="Protocol.Proto.Envelope"/>.</param>
-internal readonly record struct Mail(DeviceAddress To, UInt128 Once, DateTimeOffset Deadline, ReadOnlyMemory<byte> Envelope);
+/// <param name="Urgent">Worth waking a sleeping device for.</param>
+internal readonly record struct Mail(
+    DeviceAddress To, UInt128 Once, DateTimeOffset Deadline, ReadOnlyMemory<byte> Envelope, bool Urgent = false);
 
 /// <summary>One envelope as it is read back.</summary>
 internal readonly record struct StoredMail(long Position, DateTimeOffset Deadline, ReadOnlyMemory<byte> Envelope);

@@ -19,6 +19,7 @@ internal sealed class Secrets
         TokenKey = Read(options.TokenKey, nameof(options.TokenKey), folder, "token.key", create);
         IdentifierKey = Read(options.IdentifierKey, nameof(options.IdentifierKey), folder, "identifier.key", create);
         OtpKey = Read(options.OtpKey, nameof(options.OtpKey), folder, "otp.key", create);
+        PushKey = Read(options.PushKey, nameof(options.PushKey), folder, "push.key", create);
     }
 
     /// <summary>Access-token signing keys and refresh tokens are derived from it. All nodes share it.</summary>
@@ -29,6 +30,9 @@ internal sealed class Secrets
 
     /// <summary>Hashes one-time codes.</summary>
     public byte[] OtpKey { get; }
+
+    /// <summary>Encrypts push tokens; the VAPID key is derived from it. Losing it ends every push registration.</summary>
+    public byte[] PushKey { get; }
 
     /// <summary>Reads the secrets from the settings or the data folder, making in the folder those that are nowhere yet.</summary>
     /// <exception cref="SettingsException">A secret is short, known or weak, or others can read its file.</exception>

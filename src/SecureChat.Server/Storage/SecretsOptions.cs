@@ -25,6 +25,10 @@ internal sealed class SecretsOptions
     /// <summary>Signs sender certificates; made with <c>securechat-server keys certify</c>. Not set: <c>sender.key</c> in the data folder.</summary>
     [MaxLength(4096)]
     public string SenderKey { get; set; } = "";
+
+    /// <summary>Encrypts push tokens and makes the Web Push key; losing it ends every push registration. Not set: <c>push.key</c> in the data folder.</summary>
+    [MaxLength(1024)]
+    public string PushKey { get; set; } = "";
 }
 
 [OptionsValidator]

@@ -41,6 +41,9 @@ internal sealed class StorageOptions
     /// <summary>The embedded queues, in the data folder.</summary>
     internal const string QueueFile = "queue.db";
 
+    /// <summary>The embedded outbox of wake-ups, in the data folder.</summary>
+    internal const string PushFile = "push.db";
+
     /// <summary>The caps of one device's queue.</summary>
     internal QueueCaps QueueCaps => new(MaxQueueEnvelopes, MaxQueueBytes);
 

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using SecureChat.Protocol.Accounts;
+using SecureChat.Protocol.Push;
 using SecureChat.Server.Storage;
 using SecureChat.Server.Tests.Support;
 
@@ -17,7 +18,8 @@ public sealed class AccountDataTests
         var hash = RandomNumberGenerator.GetBytes(32);
         await ada.Http.PostAsync("/v1/account/username/reserve", new ReserveUsername([hash]));
         await ada.Http.SendAsync(HttpMethod.Put, "/v1/account/username", new ConfirmUsername(hash, [7, 7]));
-        Assert.NotEmpty(await TablesNamingAsync(node, ada.Account));
+        await RegisterPushAsync(ada);
+        Assert.Contains("push_subscriptions", await TablesNamingAsync(node, ada.Account));
 
         Assert.Equal("403 forbidden", await DeleteAsync(tablet));
         Assert.Equal("204", await DeleteAsync(ada));
@@ -37,6 +39,7 @@ public sealed class AccountDataTests
         using var ada = await Member.SignUpAsync(node, "ada@example.org");
         using var bob = await Member.SignUpAsync(node, "bob@example.org");
         var database = node.Get<Database>();
+        await RegisterPushAsync(ada);
 
         var answer = await ada.Http.GetAsync(new Uri("/v1/account/data", UriKind.Relative), TestContext.Current.CancellationToken);
         var data = await answer.ReadAsync<AccountData>();
@@ -75,6 +78,11 @@ public sealed class AccountDataTests
 
         Assert.Equal(6, code.Length);
     }
+
+    private static async Task RegisterPushAsync(Member member) => Assert.Equal(
+        "204",
+        await (await member.Http.SendAsync(
+            HttpMethod.Put, "/v1/push", new PutPush(UnifiedPush: new UnifiedPushEndpoint("https://push.example/up")))).OutcomeAsync());
 
     /// <summary>The tables in which any cell of any row holds the id, as bytes or as text.</summary>
     private static async Task<List<string>> TablesNamingAsync(Node node, Guid account)

@@ -14,6 +14,7 @@ public sealed class SliceTests
         ["Accounts"] = ["Abuse", "Storage", "Hosting"],
         ["Keys"] = ["Accounts", "Abuse", "Storage", "Hosting"],
         ["Connections"] = ["Accounts", "Abuse", "Storage", "Hosting"],
+        ["Push"] = ["Accounts", "Abuse", "Storage", "Hosting"],
         ["Senders"] = ["Accounts", "Abuse", "Storage", "Hosting"],
         ["Messages"] = ["Senders", "Connections", "Accounts", "Abuse", "Storage", "Hosting"],
     };

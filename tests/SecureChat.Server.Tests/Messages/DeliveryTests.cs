@@ -128,7 +128,7 @@ public sealed class DeliveryTests
     private static (Mailbox Mailbox, MessageFrames Frames) Compose(LoopbackNode node, IMessageQueue queue, TimeProvider time)
     {
         var mailbox = new Mailbox(
-            queue, node.Get<IHotStore>(), node.Get<NodeNotices>(), node.Get<IOptions<MailOptions>>(), TimeProvider.System);
+            queue, node.Get<IHotStore>(), node.Get<NodeNotices>(), new NoWakeUp(), node.Get<IOptions<MailOptions>>(), TimeProvider.System);
         return (mailbox, new MessageFrames(
             node.Get<Relay>(), mailbox, queue, node.Get<Postmark>(), new MessageMetrics(node.Get<IMeterFactory>()), time,
             NullLogger<MessageFrames>.Instance));

@@ -1,3 +1,4 @@
+using SecureChat.Server.Push;
 using SecureChat.Server.Storage;
 using StackExchange.Redis;
 
@@ -18,7 +19,9 @@ internal sealed class TestStores(StoreKind kind, TestClock clock) : IAsyncDispos
     public static readonly QueueCaps SmallCaps = new(Envelopes: 20, Bytes: 10_000);
 
     private readonly Stack<Func<ValueTask>> _undo = new();
+    private readonly string _pushTag = "push:" + Ids.New();
     private string? _folder;
+    private IConnectionMultiplexer? _redis;
 
     public TestClock Clock { get; } = clock;
 
@@ -80,6 +83,23 @@ internal sealed class TestStores(StoreKind kind, TestClock clock) : IAsyncDispos
 
     public async Task<IHotStore> HotStoreAsync() =>
         kind == StoreKind.Embedded ? new MemoryHotStore(Clock.Time) : new RedisHotStore(await RedisAsync());
+
+    /// <summary>Of the same stores each time: a second one is another node, or the same after a restart.</summary>
+    public async Task<IPushOutbox> PushOutboxAsync()
+    {
+        if (kind != StoreKind.Embedded)
+        {
+            return new RedisPushOutbox(_redis ??= await RedisAsync(), Clock.Time) { Tag = _pushTag };
+        }
+
+        var outbox = new SqlitePushOutbox(Path.Combine(Folder, "push.db"), Clock.Time);
+        _undo.Push(() =>
+        {
+            outbox.Dispose();
+            return ValueTask.CompletedTask;
+        });
+        return outbox;
+    }
 
     public async ValueTask DisposeAsync()
     {

@@ -1,0 +1,13 @@
+using SecureChat.Protocol;
+
+namespace SecureChat.Server.Storage;
+
+/// <summary>Reaches devices that have no connection. Neither method fails: mail that is stored is accepted, woken or not.</summary>
+internal interface IWakeUp
+{
+    /// <summary>Urgent mail was stored for a device that is connected nowhere. Completes when the wake-up survives <c>kill -9</c>.</summary>
+    Task MailWaitsAsync(DeviceAddress device, CancellationToken ct);
+
+    /// <summary>The device's last connection has ended.</summary>
+    Task DisconnectedAsync(DeviceAddress device, CancellationToken ct);
+}
