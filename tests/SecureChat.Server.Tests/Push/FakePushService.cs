@@ -36,12 +36,14 @@ internal sealed class FakePushService : IAsyncDisposable
 
     public string[] Arguments => [.. Settings.Select(setting => $"--{setting.Name}={setting.Value}")];
 
-    public static async Task<FakePushService> StartAsync(HttpProtocols protocols = HttpProtocols.Http1)
+    public static async Task<FakePushService> StartAsync(
+        HttpProtocols protocols = HttpProtocols.Http1, string address = "127.0.0.1")
     {
         var builder = WebApplication.CreateBuilder();
         var port = FreePort();
+        var at = IPAddress.Parse(address);
         builder.Logging.ClearProviders();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, port, listen => listen.Protocols = protocols));
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(at, port, listen => listen.Protocols = protocols));
         var app = builder.Build();
         var service = new FakePushService(app, port);
         app.Run(service.TakeAsync);
@@ -56,7 +58,7 @@ internal sealed class FakePushService : IAsyncDisposable
         patience.CancelAfter(TimeSpan.FromSeconds(30));
         while (_received.Count < count)
         {
-            await Task.Delay(20, TimeProvider.System, patience.Token);
+            await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, patience.Token);
         }
 
         return Received;
