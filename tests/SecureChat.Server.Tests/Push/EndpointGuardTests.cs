@@ -232,7 +232,7 @@ public sealed class EndpointGuardTests
                     Interlocked.Increment(ref _connections);
                 }
             }
-            catch (Exception e) when (e is SocketException or ObjectDisposedException)
+            catch (Exception e) when (e is SocketException or InvalidOperationException)
             {
                 // Disposed.
             }

@@ -25,7 +25,7 @@ public sealed class WebPushTests
         await using var socket = await ChatSocket.ReadyAsync(node.SocketPort, alice);
 
         await SendAsync(socket, [1], bob, carol, dave);
-        await SendAsync(socket, RandomNumberGenerator.GetBytes(90_000), bob, carol, dave);
+        await SendAsync(socket, RandomNumberGenerator.GetBytes(25_000), bob, carol, dave);
 
         var pushes = await service.WaitAsync(3);
         using var http = node.As(bob);
