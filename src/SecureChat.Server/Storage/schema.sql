@@ -73,6 +73,15 @@ CREATE TABLE one_time_keys (
     FOREIGN KEY (account, device) REFERENCES devices (account, device) ON DELETE CASCADE
 );
 
+CREATE TABLE push_subscriptions (
+    account BYTEA NOT NULL,
+    device BIGINT NOT NULL,
+    -- Kind, endpoint or token, and keys, under AES-256-GCM with the push key; padded.
+    sealed BYTEA NOT NULL,
+    PRIMARY KEY (account, device),
+    FOREIGN KEY (account, device) REFERENCES devices (account, device) ON DELETE CASCADE
+);
+
 CREATE TABLE refresh_tokens (
     account BYTEA NOT NULL,
     device BIGINT NOT NULL,

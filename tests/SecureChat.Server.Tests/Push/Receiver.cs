@@ -50,7 +50,9 @@ internal sealed class Receiver : IDisposable
         var result = await new JsonWebTokenHandler().ValidateTokenAsync(parts[0], new TokenValidationParameters
         {
             ValidAlgorithms = ["ES256"],
-            IssuerSigningKey = new ECDsaSecurityKey(key),
+
+            // A cached verifier would outlive the key.
+            IssuerSigningKey = new ECDsaSecurityKey(key) { CryptoProviderFactory = new CryptoProviderFactory { CacheSignatureProviders = false } },
             ValidAudience = audience,
             ValidateIssuer = false,
             LifetimeValidator = (_, expires, _, _) =>
