@@ -89,14 +89,14 @@ public sealed class SettingsTests : IDisposable
     }
 
     [Fact]
-    public void The_first_start_makes_three_secrets_for_the_owner_alone_and_later_starts_keep_them()
+    public void The_first_start_makes_its_secrets_for_the_owner_alone_and_later_starts_keep_them()
     {
         var first = Secrets.Load(new SecretsOptions(), _folder);
         var second = Secrets.Load(new SecretsOptions(), _folder);
 
-        Assert.Equal(3, new[] { first.TokenKey, first.IdentifierKey, first.OtpKey }.Select(Convert.ToHexString).Distinct().Count());
+        Assert.Equal(4, new[] { first.TokenKey, first.IdentifierKey, first.OtpKey, first.PushKey }.Select(Convert.ToHexString).Distinct().Count());
         Assert.Equal(first.TokenKey, second.TokenKey);
-        Assert.Equal(["identifier.key", "otp.key", "token.key"], Directory.GetFiles(_folder).Select(Path.GetFileName).Order());
+        Assert.Equal(["identifier.key", "otp.key", "push.key", "token.key"], Directory.GetFiles(_folder).Select(Path.GetFileName).Order());
         Assert.All(Directory.GetFiles(_folder), file =>
             Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(file)));
     }
