@@ -75,7 +75,7 @@ internal static class RateLimits
     public static readonly RateLimit SocketFrames = new("frames", LimitScope.Device, new(20_000, TimeSpan.FromMilliseconds(2)), WithoutStore.Admit);
 
     /// <summary>An app registers when it starts and when its token changes.</summary>
-    public static readonly RateLimit RegisterPush = new("register-push", LimitScope.Device, new(20, TimeSpan.FromMinutes(1)));
+    public static readonly RateLimit RegisterPush = new("register-push", LimitScope.Device, new(20, TimeSpan.FromMinutes(1)), WithoutStore.Admit);
 
     /// <summary>A long poll comes back at once when mail came.</summary>
     public static readonly RateLimit ReceiveMessages = new("receive", LimitScope.Device, new(240, TimeSpan.FromMilliseconds(250)), WithoutStore.Admit);
