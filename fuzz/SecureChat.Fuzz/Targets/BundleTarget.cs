@@ -66,7 +66,7 @@ internal static class BundleTarget
         };
         using var session = Pqxdh.Initiate(Cast.Alice, bundle.Verify(), Cast.Today, Cast.Chance(3));
         using var record = SessionRecord.Empty.Start(session);
-        Oracle.RoundTrip(record.Serialize(), SessionRecord.Parse, stored => stored.Serialize()).Dispose();
+        Oracle.Rereads(record, SessionRecord.Parse, stored => stored.Serialize()).Dispose();
     }
 
     private static void Agree(PublicKey key)

@@ -39,7 +39,7 @@ internal static class MessageTarget
     private static void ReportOn(ReadOnlySpan<byte> input, CiphertextType type)
     {
         var report = DecryptionErrorMessage.ForOriginal(input, type, AnyTime, 1);
-        var read = Oracle.RoundTrip(report.Serialize(), DecryptionErrorMessage.Parse, read => read.Serialize());
+        var read = Oracle.Rereads(report, DecryptionErrorMessage.Parse, read => read.Serialize());
         Oracle.Require(read.RatchetKey!.Equals(report.RatchetKey), "The report names another key.");
     }
 

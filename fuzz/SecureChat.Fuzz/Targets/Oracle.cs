@@ -48,19 +48,26 @@ internal static class Oracle
     public static T RoundTrip<T>(ReadOnlySpan<byte> input, Parser<T> parse, Func<T, byte[]> serialize)
     {
         var parsed = parse(input);
-        var written = serialize(parsed);
-        byte[] again;
+        Rereads(parsed, parse, serialize);
+        return parsed;
+    }
+
+    /// <summary>What the library writes it accepts, and reads as the same.</summary>
+    public static T Rereads<T>(T written, Parser<T> parse, Func<T, byte[]> serialize)
+    {
+        var bytes = serialize(written);
+        T read;
         try
         {
-            again = serialize(parse(written));
+            read = parse(bytes);
         }
         catch (SignalException e)
         {
             throw new OracleException($"What was written is refused: {e.Message}", e);
         }
 
-        Require(written.AsSpan().SequenceEqual(again), "What was written reads as something else.");
-        return parsed;
+        Require(bytes.AsSpan().SequenceEqual(serialize(read)), "What was written reads as something else.");
+        return read;
     }
 
     public static void Require(bool condition, string claim)

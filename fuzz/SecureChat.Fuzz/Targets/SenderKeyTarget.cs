@@ -24,7 +24,7 @@ internal static class SenderKeyTarget
     {
         var message = Oracle.RoundTrip(input, SenderKeyDistributionMessage.Parse, message => message.Serialize());
         var record = Bobs.Add(message);
-        var read = Oracle.RoundTrip(record.Serialize(), SenderKeyRecord.Parse, record => record.Serialize());
+        var read = Oracle.Rereads(record, SenderKeyRecord.Parse, record => record.Serialize());
         Oracle.Require(!read.CanSend, "One could send with a key that is somebody else's.");
     }
 
@@ -36,7 +36,7 @@ internal static class SenderKeyTarget
         var record = Oracle.RoundTrip(input, SenderKeyRecord.Parse, record => record.Serialize());
         try
         {
-            record.Decrypt(Genuine);
+            Oracle.Rereads(record.Decrypt(Genuine).Next, SenderKeyRecord.Parse, next => next.Serialize());
         }
         catch (SignalException)
         {
@@ -46,7 +46,7 @@ internal static class SenderKeyTarget
         if (record.CanSend)
         {
             var (next, _) = record.Encrypt(Distribution, [4], Cast.Chance(8));
-            Oracle.RoundTrip(next.Serialize(), SenderKeyRecord.Parse, record => record.Serialize());
+            Oracle.Rereads(next, SenderKeyRecord.Parse, record => record.Serialize());
             record.Distribute(Distribution, Cast.Chance(8));
         }
     }

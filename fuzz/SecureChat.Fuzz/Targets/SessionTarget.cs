@@ -23,7 +23,7 @@ internal static class SessionTarget
         try
         {
             var (next, _) = SessionSteps.Decrypt(record, SignalMessage.Parse(Conversation.Message), ends, Cast.Chance(8));
-            Oracle.RoundTrip(next.Serialize(), SessionRecord.Parse, record => record.Serialize()).Dispose();
+            Oracle.Rereads(next, SessionRecord.Parse, record => record.Serialize()).Dispose();
         }
         catch (SignalException)
         {
@@ -33,9 +33,9 @@ internal static class SessionTarget
         if (record.CanSend(Cast.Today))
         {
             var (next, _) = SessionSteps.Encrypt(record, [1], ends.SentAddresses, Cast.Chance(8));
-            Oracle.RoundTrip(next.Serialize(), SessionRecord.Parse, record => record.Serialize()).Dispose();
+            Oracle.Rereads(next, SessionRecord.Parse, record => record.Serialize()).Dispose();
         }
 
-        Oracle.RoundTrip(record.ArchiveCurrent().Serialize(), SessionRecord.Parse, record => record.Serialize()).Dispose();
+        Oracle.Rereads(record.ArchiveCurrent(), SessionRecord.Parse, record => record.Serialize()).Dispose();
     }
 }

@@ -35,8 +35,8 @@ internal sealed class SenderKeyState
 
     public PublicKey SigningKey { get; }
 
-    /// <summary>Whether this is one's own key, with which one can send.</summary>
-    public bool CanSend => _signingPrivate is not null;
+    /// <summary>Whether this is one's own key, and not at its end.</summary>
+    public bool CanSend => _signingPrivate is not null && _iteration < uint.MaxValue;
 
     /// <summary>A fresh key of one's own.</summary>
     public static SenderKeyState Generate(RandomSource random)
@@ -154,7 +154,7 @@ internal sealed class SenderKeyState
             }
         }
 
-        return valid && reader.IsValid && chainId is { } id && iteration is { } at and < uint.MaxValue
+        return valid && reader.IsValid && chainId is { } id && iteration is { } at
             && signingKey is not null
             && signingPrivate is null or { Length: PrivateKey.SerializedSize }
             && chainKey.Length == SenderKeyDistributionMessage.ChainKeySize

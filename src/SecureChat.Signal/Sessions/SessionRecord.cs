@@ -106,7 +106,7 @@ public sealed class SessionRecord : IDisposable
 
     /// <summary>Whether there is a session to send in.</summary>
     public bool CanSend(DateTimeOffset now) =>
-        Current is not null && (Current.Pending is not { } pending || pending.CreatedAt + MaxUnacknowledged >= now);
+        Current is { Sending.Index: < uint.MaxValue } && (Current.Pending is not { } pending || pending.CreatedAt + MaxUnacknowledged >= now);
 
     /// <summary>Whether this is the key under which we send now: a report of a failed message names it.</summary>
     public bool IsCurrentRatchetKey(PublicKey key) => Current?.Sending.RatchetKey.Equals(key) == true;

@@ -216,6 +216,19 @@ public sealed class GroupCipherTests(LibsignalPeer peer)
         Assert.Equal([4, 5, 6], SenderKeyRecord.Parse(stored).Decrypt(next).Plaintext);
     }
 
+    [Fact]
+    public void A_key_that_is_given_out_at_the_end_of_its_counter_does_not_spoil_the_record()
+    {
+        var (sender, receiver, distribution) = Pair();
+        using var signing = PrivateKey.Generate(_random);
+        var last = SenderKeyDistributionMessage.Create(
+            distribution, 5, uint.MaxValue, _random.Bytes(32), signing.PublicKey);
+
+        var record = SenderKeyRecord.Parse(receiver.Add(last).Serialize());
+
+        Assert.Equal([1], record.Decrypt(sender.Encrypt(distribution, [1], _random).Message).Plaintext);
+    }
+
     [Theory]
     [InlineData("", SignalError.InvalidMessage)]
     [InlineData("23", SignalError.LegacyVersion)]

@@ -1,4 +1,5 @@
 using SecureChat.Signal.Handshake;
+using SecureChat.Signal.Ratchet;
 using SecureChat.Signal.Sessions;
 using SecureChat.Signal.Tests.Support;
 
@@ -39,6 +40,23 @@ public sealed class SessionRecordTests : IDisposable
         using var theirs = SessionRecord.Parse(await _bob.StoredAsync(_alice.Address));
         Assert.Equal(ours.Current!.BaseKey, theirs.Current!.BaseKey);
         Assert.Equal((1, 1), (ours.ArchivedCount, theirs.ArchivedCount));
+    }
+
+    [Fact]
+    public async Task A_chain_at_the_end_of_its_counter_asks_for_a_new_session()
+    {
+        await _alice.StartAsync(_bob);
+        using var record = SessionRecord.Parse(await _alice.StoredAsync(_bob.Address));
+        var (session, chain) = (record.Current!, record.Current!.Sending);
+        using var last = record.WithCurrent(session with
+        {
+            Sending = new SendingChain(chain.RatchetKey, [.. chain.RatchetPrivateKey], [.. chain.ChainKey], uint.MaxValue),
+        });
+
+        using var read = SessionRecord.Parse(last.Serialize());
+
+        Assert.True(record.CanSend(_alice.Now));
+        Assert.False(read.CanSend(_alice.Now));
     }
 
     [Fact]
