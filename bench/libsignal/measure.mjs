@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import * as S from '../../tests/libsignal-peer/node_modules/@signalapp/libsignal-client/dist/index.js';
 import { Party } from '../../tests/libsignal-peer/stores.mjs';
 
-const warmUps = 10;
+const warmUps = 15;
 const batches = 21;
 const now = 1_800_000_000_000;
 const date = new Date(now);
@@ -112,17 +112,17 @@ async function sessionRows() {
     });
   });
 
-  await row('Encrypt', 512, async (_, count) => {
+  await row('Encrypt', 2048, async (_, count) => {
     for (let i = 0; i < count; i++) await alice.encrypt(bob.address, plaintext);
   });
 
   // Nothing of the row above has arrived: a fresh pair, or the keys of what is missing would burden every step.
   [alice, bob] = await pair();
-  await row('Decrypt', 512, async (messages) => {
+  await row('Decrypt', 2048, async (messages) => {
     for (const message of messages) await bob.decrypt(alice.address, message);
-  }, () => times(512, () => alice.encrypt(bob.address, plaintext)));
+  }, () => times(2048, () => alice.encrypt(bob.address, plaintext)));
 
-  await row('Turn', 128, async (_, count) => {
+  await row('Turn', 256, async (_, count) => {
     for (let i = 0; i < count; i += 2) {
       await bob.decrypt(alice.address, await alice.encrypt(bob.address, plaintext));
       await alice.decrypt(bob.address, await bob.encrypt(alice.address, plaintext));
@@ -159,16 +159,16 @@ async function sealedRows() {
 
   const sealedV1 = await S.sealedSenderEncrypt(content, bob.address, alice.identities);
   const sealedV2 = S.sealedSenderMultiRecipientMessageForSingleRecipient(await sealMulti(1));
-  await row('SealV1', 64, async (_, count) => {
+  await row('SealV1', 256, async (_, count) => {
     for (let i = 0; i < count; i++) await S.sealedSenderEncrypt(content, bob.address, alice.identities);
   });
-  await row('OpenV1', 64, (_, count) => open(sealedV1, count));
+  await row('OpenV1', 256, (_, count) => open(sealedV1, count));
   for (const recipientCount of [1, 6]) {
-    await row(`SealV2For${recipientCount}`, 64, async (_, count) => {
+    await row(`SealV2For${recipientCount}`, 256, async (_, count) => {
       for (let i = 0; i < count; i++) await sealMulti(recipientCount);
     });
   }
-  await row('OpenV2', 64, (_, count) => open(sealedV2, count));
+  await row('OpenV2', 256, (_, count) => open(sealedV2, count));
 }
 
 async function groupRows() {
@@ -178,16 +178,16 @@ async function groupRows() {
     (await S.groupEncrypt(alice.address, distribution, alice.senderKeys, plaintext)).serialize();
 
   await S.SenderKeyDistributionMessage.create(alice.address, distribution, alice.senderKeys);
-  await row('GroupEncrypt', 128, async (_, count) => {
+  await row('GroupEncrypt', 512, async (_, count) => {
     for (let i = 0; i < count; i++) await encrypt();
   });
 
   // The key is given out only now: what was encrypted before is never to arrive.
   const key = await S.SenderKeyDistributionMessage.create(alice.address, distribution, alice.senderKeys);
   await S.processSenderKeyDistributionMessage(alice.address, key, bob.senderKeys);
-  await row('GroupDecrypt', 128, async (messages) => {
+  await row('GroupDecrypt', 512, async (messages) => {
     for (const message of messages) await S.groupDecrypt(alice.address, bob.senderKeys, message);
-  }, () => times(128, encrypt));
+  }, () => times(512, encrypt));
 }
 
 async function keyRows() {
@@ -196,17 +196,17 @@ async function keyRows() {
   const message = publicKey.serialize();
   const signature = key.sign(message);
   const id = new Uint8Array(16);
-  await row('SafetyNumber', 8, (_, count) => {
+  await row('SafetyNumber', 16, (_, count) => {
     for (let i = 0; i < count; i++) {
       const fingerprint = S.Fingerprint.new(5200, 2, id, publicKey, id, publicKey);
       fingerprint.displayableFingerprint().toString();
       fingerprint.scannableFingerprint().toBuffer();
     }
   });
-  await row('Sign', 256, (_, count) => {
+  await row('Sign', 2048, (_, count) => {
     for (let i = 0; i < count; i++) key.sign(message);
   });
-  await row('Verify', 256, (_, count) => {
+  await row('Verify', 2048, (_, count) => {
     for (let i = 0; i < count; i++) if (!publicKey.verify(message, signature)) throw new Error('signature refused');
   });
 }

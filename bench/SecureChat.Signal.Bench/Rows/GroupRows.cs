@@ -5,7 +5,7 @@ namespace SecureChat.Bench.Rows;
 /// <summary>Messages of 1 KB to a group.</summary>
 public class GroupRows
 {
-    private const int Messages = 128;
+    private const int Messages = 512;
 
     private readonly byte[] _plaintext = new byte[1024];
     private readonly Guid _distribution = Guid.CreateVersion7();

@@ -8,8 +8,8 @@ namespace SecureChat.Bench.Rows;
 /// <summary>What needs keys and no session.</summary>
 public class KeyRows
 {
-    private const int Fingerprints = 8;
-    private const int Signatures = 256;
+    private const int Fingerprints = 16;
+    private const int Signatures = 2048;
 
     private readonly PrivateKey _key = PrivateKey.Generate(RandomSource.System);
     private readonly byte[] _ids = new byte[16];

@@ -41,7 +41,7 @@ internal static class OurRows
             .WithToolchain(InProcessEmitToolchain.Instance)
             .WithInvocationCount(1)
             .WithUnrollFactor(1)
-            .WithWarmupCount(12)
+            .WithWarmupCount(15)
             .WithIterationCount(21);
         var config = ManualConfig.CreateEmpty()
             .AddJob(job)

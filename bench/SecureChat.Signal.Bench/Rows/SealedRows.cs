@@ -9,7 +9,7 @@ namespace SecureChat.Bench.Rows;
 /// <summary>Sealing an encrypted message of 1 KB, and opening it with the sender's certificate judged.</summary>
 public class SealedRows
 {
-    private const int Envelopes = 64;
+    private const int Envelopes = 256;
     private const ulong Now = 1_800_000_000_000;
 
     private readonly BenchDevice _alice = new();

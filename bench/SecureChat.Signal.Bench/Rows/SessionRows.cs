@@ -9,8 +9,8 @@ namespace SecureChat.Bench.Rows;
 public class SessionRows
 {
     private const int Handshakes = 48;
-    private const int Messages = 512;
-    private const int Turns = 128;
+    private const int Messages = 2048;
+    private const int Turns = 256;
 
     private readonly byte[] _plaintext = new byte[1024];
     private BenchDevice _alice = null!;

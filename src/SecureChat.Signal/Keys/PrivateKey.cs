@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using Org.BouncyCastle.Math.EC.Rfc7748;
 using SecureChat.Signal.Primitives;
 
 namespace SecureChat.Signal.Keys;
@@ -21,11 +20,12 @@ public sealed class PrivateKey : IDisposable
 
     private readonly byte[] _scalar;
     private PublicKey? _publicKey;
+    private byte[]? _edwardsKey;
     private bool _disposed;
 
     private PrivateKey(byte[] scalar)
     {
-        X25519.ClampPrivateKey(scalar);
+        X25519.Clamp(scalar);
         _scalar = scalar;
     }
 
@@ -57,7 +57,7 @@ public sealed class PrivateKey : IDisposable
         ArgumentNullException.ThrowIfNull(other);
         ObjectDisposedException.ThrowIf(_disposed, this);
         var secret = new byte[AgreementSize];
-        return X25519.CalculateAgreement(_scalar, other.Raw, secret)
+        return X25519.Agree(_scalar, other.Raw, secret)
             ? secret
             : throw new SignalException(SignalError.InvalidKey, "The public key is of low order.");
     }
@@ -67,7 +67,8 @@ public sealed class PrivateKey : IDisposable
     {
         ArgumentNullException.ThrowIfNull(random);
         ObjectDisposedException.ThrowIf(_disposed, this);
-        return XEdDsa.Sign(_scalar, message, random);
+        _edwardsKey ??= XEdDsa.EdwardsKey(_scalar);
+        return XEdDsa.Sign(_scalar, _edwardsKey, message, random);
     }
 
     /// <summary>The secret itself: 32 bytes, to be stored where only its owner can read it.</summary>
@@ -90,8 +91,8 @@ public sealed class PrivateKey : IDisposable
     private PublicKey MakePublicKey()
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        Span<byte> raw = stackalloc byte[X25519.PointSize];
-        X25519.GeneratePublicKey(_scalar, raw);
+        Span<byte> raw = stackalloc byte[X25519.Size];
+        X25519.PublicKey(_scalar, raw);
         return PublicKey.FromRaw(raw);
     }
 }

@@ -1,4 +1,4 @@
-using Org.BouncyCastle.Math.EC.Rfc7748;
+using System.Runtime.CompilerServices;
 
 namespace SecureChat.Signal.Primitives;
 
@@ -8,27 +8,25 @@ internal static class EdwardsBase
     private const int Positions = 32;
     private const int Entries = 8;
 
-    /// <summary>d of the curve, times two.</summary>
-    private static readonly int[] TwoD = Element("59f1b226949bd6eb56b183829a14e00030d1f3eef2808e19e7fcdf56dcd90624");
+    /// <summary>The base point.</summary>
+    public static readonly EdwardsPoint Point = new(
+        FieldElement.Parse("1ad5258f602d56c9b2a7259560c72c695cdcd6fd31e2a4c0fe536ecdd3366921"),
+        FieldElement.Parse("5866666666666666666666666666666666666666666666666666666666666666"));
 
-    private static readonly int[] BaseX = Element("1ad5258f602d56c9b2a7259560c72c695cdcd6fd31e2a4c0fe536ecdd3366921");
-    private static readonly int[] BaseY = Element("5866666666666666666666666666666666666666666666666666666666666666");
+    /// <summary>For each position i the points 1 B_i to 8 B_i, with B_i = 256^i B.</summary>
+    private static readonly PreparedPoint[] Table = MakeTable();
 
-    /// <summary>At position i the points 1 B_i to 8 B_i, with B_i = 256^i B.</summary>
-    private static readonly Precomputed[][] Table = MakeTable();
-
-    /// <summary>Encodes scalar * B.</summary>
+    /// <summary>scalar * B.</summary>
     /// <param name="scalar">32 bytes, little-endian, below 2^255.</param>
-    /// <param name="encoded">Receives 32 bytes.</param>
-    public static void MultiplyEncoded(ReadOnlySpan<byte> scalar, Span<byte> encoded)
+    public static EdwardsPoint Multiply(ReadOnlySpan<byte> scalar)
     {
         Span<int> digits = stackalloc int[2 * Positions];
         SignedDigits(scalar, digits);
-        var sum = new EdwardsPoint();
-        var selected = new Precomputed();
+        var sum = EdwardsPoint.Neutral;
         for (var i = 1; i < digits.Length; i += 2)
         {
-            AddMultiple(sum, i / 2, digits[i], selected);
+            Select(i / 2, digits[i], out var multiple);
+            sum.Add(multiple);
         }
 
         for (var i = 0; i < 4; i++)
@@ -38,13 +36,12 @@ internal static class EdwardsBase
 
         for (var i = 0; i < digits.Length; i += 2)
         {
-            AddMultiple(sum, i / 2, digits[i], selected);
+            Select(i / 2, digits[i], out var multiple);
+            sum.Add(multiple);
         }
 
-        sum.Encode(encoded);
-        sum.Clear();
-        selected.Clear();
         digits.Clear();
+        return sum;
     }
 
     /// <summary>The scalar as 64 digits from -8 to 8 in base 16.</summary>
@@ -67,104 +64,46 @@ internal static class EdwardsBase
         digits[^1] += carry;
     }
 
-    private static void AddMultiple(EdwardsPoint sum, int position, int digit, Precomputed selected)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Select(int position, int digit, out PreparedPoint selected)
     {
         var negative = digit >> 31;
         var magnitude = (digit ^ negative) - negative;
-        selected.SetNeutral();
-        for (var i = 0; i < Entries; i++)
+        selected = default;
+        selected.OrIf(MaskIfZero(magnitude), PreparedPoint.Neutral);
+        var entries = Table.AsSpan(position * Entries, Entries);
+        for (var i = 0; i < entries.Length; i++)
         {
-            // All ones exactly for the entry wanted; every entry is read.
-            var difference = magnitude ^ (i + 1);
-            selected.MoveIf((difference - 1) >> 31, Table[position][i]);
+            // Every entry is read, whichever is wanted.
+            selected.OrIf(MaskIfZero(magnitude ^ (i + 1)), entries[i]);
         }
 
-        selected.NegateIf(negative);
-        sum.Add(selected.YPlusX, selected.YMinusX, selected.Xy2d);
+        selected.NegateIf(unchecked((ulong)negative));
     }
 
-    private static Precomputed[][] MakeTable()
+    /// <summary>All ones for zero, and zero for a small positive number.</summary>
+    private static ulong MaskIfZero(int number) => unchecked((ulong)(long)((number - 1) >> 31));
+
+    private static PreparedPoint[] MakeTable()
     {
-        var table = new Precomputed[Positions][];
-        var point = EdwardsPoint.FromAffine(BaseX, BaseY);
+        var points = new EdwardsPoint[Positions * Entries];
+        var unit = Point;
         for (var position = 0; position < Positions; position++)
         {
-            table[position] = new Precomputed[Entries];
-            var multiple = new EdwardsPoint();
-            var unit = Precomputed.Of(point);
+            var prepared = unit.Prepare();
+            var multiple = EdwardsPoint.Neutral;
             for (var i = 0; i < Entries; i++)
             {
-                multiple.Add(unit.YPlusX, unit.YMinusX, unit.Xy2d);
-                table[position][i] = Precomputed.Of(multiple);
+                multiple.Add(prepared);
+                points[(position * Entries) + i] = multiple;
             }
 
             for (var i = 0; i < 8; i++)
             {
-                point.Double();
+                unit.Double();
             }
         }
 
-        return table;
-    }
-
-    private static int[] Element(string hex)
-    {
-        var element = X25519Field.Create();
-        X25519Field.Decode255(Convert.FromHexString(hex), element);
-        return element;
-    }
-
-    /// <summary>An affine point in the form that is quickest to add.</summary>
-    private sealed class Precomputed
-    {
-        private readonly int[] _negated = X25519Field.Create();
-
-        public int[] YPlusX { get; } = X25519Field.Create();
-
-        public int[] YMinusX { get; } = X25519Field.Create();
-
-        public int[] Xy2d { get; } = X25519Field.Create();
-
-        public static Precomputed Of(EdwardsPoint point)
-        {
-            var (x, y) = (X25519Field.Create(), X25519Field.Create());
-            point.ToAffine(x, y);
-            var precomputed = new Precomputed();
-            X25519Field.Add(y, x, precomputed.YPlusX);
-            X25519Field.Sub(y, x, precomputed.YMinusX);
-            X25519Field.Mul(x, y, precomputed.Xy2d);
-            X25519Field.Mul(precomputed.Xy2d, TwoD, precomputed.Xy2d);
-            X25519Field.Normalize(precomputed.YPlusX);
-            X25519Field.Normalize(precomputed.YMinusX);
-            X25519Field.Normalize(precomputed.Xy2d);
-            return precomputed;
-        }
-
-        public void SetNeutral()
-        {
-            X25519Field.One(YPlusX);
-            X25519Field.One(YMinusX);
-            X25519Field.Zero(Xy2d);
-        }
-
-        public void MoveIf(int mask, Precomputed other)
-        {
-            X25519Field.CMov(mask, other.YPlusX, 0, YPlusX, 0);
-            X25519Field.CMov(mask, other.YMinusX, 0, YMinusX, 0);
-            X25519Field.CMov(mask, other.Xy2d, 0, Xy2d, 0);
-        }
-
-        public void NegateIf(int mask)
-        {
-            X25519Field.CSwap(mask & 1, YPlusX, YMinusX);
-            X25519Field.Negate(Xy2d, _negated);
-            X25519Field.CMov(mask, _negated, 0, Xy2d, 0);
-        }
-
-        public void Clear()
-        {
-            SetNeutral();
-            X25519Field.Zero(_negated);
-        }
+        return EdwardsPoint.PrepareAll(points);
     }
 }

@@ -1,119 +1,209 @@
-using Org.BouncyCastle.Math.EC.Rfc7748;
+using System.Diagnostics.CodeAnalysis;
 
 namespace SecureChat.Signal.Primitives;
 
 /// <summary>
 /// A point of the Ed25519 curve -x^2 + y^2 = 1 + d x^2 y^2 in extended coordinates (RFC 8032, 5.1.4), changed in place.
 /// </summary>
-/// <remarks>The field arithmetic is the library's, in constant time; the formulas are complete, so that no case is special.</remarks>
-internal sealed class EdwardsPoint
+/// <remarks>In constant time, with complete formulas: no case is special.</remarks>
+[SuppressMessage("Performance", "CA1815:Override equals", Justification = "Points are compared by their encodings.")]
+internal struct EdwardsPoint
 {
     /// <summary>Size of an encoded point, in bytes.</summary>
     public const int EncodedSize = 32;
 
-    private readonly int[] _x = X25519Field.Create();
-    private readonly int[] _y = X25519Field.Create();
-    private readonly int[] _z = X25519Field.Create();
-    private readonly int[] _t = X25519Field.Create();
-    private readonly int[] _a = X25519Field.Create();
-    private readonly int[] _b = X25519Field.Create();
-    private readonly int[] _c = X25519Field.Create();
-    private readonly int[] _d = X25519Field.Create();
+    /// <summary>d of the curve.</summary>
+    public static readonly FieldElement D =
+        FieldElement.Parse("a3785913ca4deb75abd841414d0a700098e879777940c78c73fe6f2bee6c0352");
 
-    /// <summary>The neutral element.</summary>
-    public EdwardsPoint()
-    {
-        X25519Field.One(_y);
-        X25519Field.One(_z);
-    }
+    private static readonly FieldElement TwoD =
+        FieldElement.Parse("59f1b226949bd6eb56b183829a14e00030d1f3eef2808e19e7fcdf56dcd90624");
+
+    private FieldElement _x;
+    private FieldElement _y;
+    private FieldElement _z;
+    private FieldElement _t;
 
     /// <summary>A point from its affine coordinates.</summary>
-    public static EdwardsPoint FromAffine(int[] x, int[] y)
+    public EdwardsPoint(in FieldElement x, in FieldElement y)
     {
-        var point = new EdwardsPoint();
-        x.CopyTo(point._x, 0);
-        y.CopyTo(point._y, 0);
-        X25519Field.Mul(x, y, point._t);
-        return point;
+        (_x, _y, _z) = (x, y, FieldElement.One);
+        FieldElement.Multiply(x, y, out _t);
     }
 
-    /// <summary>Adds an affine point that is kept as y + x, y - x and 2dxy.</summary>
-    public void Add(int[] yPlusX, int[] yMinusX, int[] xy2d)
+    /// <summary>The neutral element.</summary>
+    public static EdwardsPoint Neutral => new(FieldElement.Zero, FieldElement.One);
+
+    /// <summary>Adds a prepared point.</summary>
+    public void Add(in PreparedPoint other)
     {
-        X25519Field.Sub(_y, _x, _a);
-        X25519Field.Add(_y, _x, _b);
-        X25519Field.Mul(_a, yMinusX, _a);
-        X25519Field.Mul(_b, yPlusX, _b);
-        X25519Field.Mul(_t, xy2d, _c);
-        X25519Field.Add(_z, _z, _d);
-        Finish();
+        FieldElement.Add(_z, _z, out var d);
+        Add(other, ref d);
+    }
+
+    /// <summary>Adds a prepared point that has a denominator.</summary>
+    public void Add(in PreparedFraction other)
+    {
+        FieldElement.Multiply(_z, other.Z, out var d);
+        FieldElement.Add(d, d, out d);
+        Add(other.Numerators, ref d);
     }
 
     /// <summary>Doubles the point.</summary>
-    public void Double()
+    /// <param name="more">Whether another doubling follows, for which less is needed.</param>
+    public void Double(bool more = false)
     {
-        // E = 2XY, G = Y^2 - X^2, F = G - 2Z^2, H = -(X^2 + Y^2): the negatives cancel in the products.
-        X25519Field.Sqr(_x, _a);
-        X25519Field.Sqr(_y, _b);
-        X25519Field.Sqr(_z, _c);
-        X25519Field.Add(_c, _c, _c);
-        X25519Field.Carry(_c);
-        X25519Field.Mul(_x, _y, _d);
-        X25519Field.Add(_d, _d, _d);
-        X25519Field.Sub(_b, _a, _t);
-        X25519Field.Add(_a, _b, _b);
-        X25519Field.Carry(_t);
-        X25519Field.Sub(_t, _c, _a);
-        X25519Field.Carry(_a);
-        X25519Field.Carry(_b);
-        X25519Field.Negate(_b, _b);
-        X25519Field.Mul(_d, _a, _x);
-        X25519Field.Mul(_t, _b, _y);
-        X25519Field.Mul(_a, _t, _z);
-        X25519Field.Mul(_d, _b, _t);
+        FieldElement.Square(_x, out var a);
+        FieldElement.Square(_y, out var b);
+        FieldElement.Square(_z, out var c);
+        FieldElement.Add(_x, _y, out var e);
+        FieldElement.Square(e, out e);
+        FieldElement.Add(a, b, out var h);
+        FieldElement.Subtract(h, e, out e);
+        e.Carry();
+        FieldElement.Subtract(a, b, out var g);
+        FieldElement.Add(c, c, out c);
+        FieldElement.Add(c, g, out var f);
+        f.Carry();
+        Finish(e, f, g, h, more);
     }
 
-    /// <summary>The affine coordinates.</summary>
-    public void ToAffine(int[] x, int[] y)
+    /// <summary>What makes this point quick to add.</summary>
+    public readonly PreparedFraction Prepare()
     {
-        var inverse = X25519Field.Create();
-        X25519Field.Inv(_z, inverse);
-        X25519Field.Mul(_x, inverse, x);
-        X25519Field.Mul(_y, inverse, y);
-        X25519Field.Normalize(x);
-        X25519Field.Normalize(y);
+        var prepared = default(PreparedFraction);
+        FieldElement.Add(_y, _x, out prepared.Numerators.YPlusX);
+        FieldElement.Subtract(_y, _x, out prepared.Numerators.YMinusX);
+        FieldElement.Multiply(_t, TwoD, out prepared.Numerators.Xy2d);
+        prepared.Z = _z;
+        return prepared;
+    }
+
+    /// <summary>Prepares many points for one inversion in all.</summary>
+    public static PreparedPoint[] PrepareAll(ReadOnlySpan<EdwardsPoint> points)
+    {
+        // products[i] is the product of the denominators before i; the inverse of all is peeled off from the end.
+        var products = new FieldElement[points.Length];
+        var all = FieldElement.One;
+        for (var i = 0; i < points.Length; i++)
+        {
+            products[i] = all;
+            FieldElement.Multiply(all, points[i]._z, out all);
+        }
+
+        FieldElement.Invert(all, out var inverse);
+        var prepared = new PreparedPoint[points.Length];
+        for (var i = points.Length - 1; i >= 0; i--)
+        {
+            FieldElement.Multiply(inverse, products[i], out var ofThis);
+            FieldElement.Multiply(inverse, points[i]._z, out inverse);
+            FieldElement.Multiply(points[i]._x, ofThis, out var x);
+            FieldElement.Multiply(points[i]._y, ofThis, out var y);
+            FieldElement.Add(y, x, out prepared[i].YPlusX);
+            FieldElement.Subtract(y, x, out prepared[i].YMinusX);
+            FieldElement.Multiply(x, y, out x);
+            FieldElement.Multiply(x, TwoD, out prepared[i].Xy2d);
+        }
+
+        return prepared;
     }
 
     /// <summary>The encoding of RFC 8032, 5.1.2: y, and the lowest bit of x in the highest bit.</summary>
-    public void Encode(Span<byte> encoded)
+    public readonly void Encode(Span<byte> encoded)
     {
-        var (x, y) = (X25519Field.Create(), X25519Field.Create());
-        ToAffine(x, y);
-        X25519Field.Encode(y, encoded);
-        encoded[EncodedSize - 1] |= (byte)((x[0] & 1) << 7);
+        FieldElement.Invert(_z, out var inverse);
+        FieldElement.Multiply(_x, inverse, out var x);
+        FieldElement.Multiply(_y, inverse, out var y);
+        y.Encode(encoded);
+        encoded[EncodedSize - 1] |= (byte)(x.LowestBit() << 7);
     }
 
-    /// <summary>Forgets the coordinates: those of an intermediate result tell about the scalar.</summary>
-    public void Clear()
+    /// <summary>The same point on the Montgomery curve: u = (1 + y) / (1 - y), and 0 for the neutral element.</summary>
+    public readonly void EncodeMontgomery(Span<byte> encoded)
     {
-        foreach (var element in new[] { _x, _y, _z, _t, _a, _b, _c, _d })
+        FieldElement.Subtract(_z, _y, out var denominator);
+        FieldElement.Invert(denominator, out denominator);
+        FieldElement.Add(_z, _y, out var u);
+        FieldElement.Multiply(u, denominator, out u);
+        u.Encode(encoded);
+    }
+
+    /// <summary>Whether eight times the point is the neutral element. In variable time.</summary>
+    public readonly bool IsOfLowOrder()
+    {
+        var multiple = this;
+        multiple.Double(more: true);
+        multiple.Double(more: true);
+        multiple.Double(more: true);
+        return multiple.IsNeutral();
+    }
+
+    /// <summary>Whether this is the neutral element, (0, 1). In variable time.</summary>
+    public readonly bool IsNeutral()
+    {
+        FieldElement.Subtract(_y, _z, out var difference);
+        return _x.IsZero() && difference.IsZero();
+    }
+
+    /// <summary>The addition law; <paramref name="d"/> is twice the product of the denominators.</summary>
+    private void Add(in PreparedPoint other, ref FieldElement d)
+    {
+        d.Carry();
+        FieldElement.Subtract(_y, _x, out var a);
+        FieldElement.Multiply(a, other.YMinusX, out a);
+        FieldElement.Add(_y, _x, out var b);
+        FieldElement.Multiply(b, other.YPlusX, out b);
+        FieldElement.Multiply(_t, other.Xy2d, out var c);
+        FieldElement.Subtract(b, a, out var e);
+        FieldElement.Subtract(d, c, out var f);
+        FieldElement.Add(d, c, out var g);
+        FieldElement.Add(b, a, out var h);
+        Finish(e, f, g, h, more: false);
+    }
+
+    private void Finish(
+        in FieldElement e, in FieldElement f, in FieldElement g, in FieldElement h, bool more)
+    {
+        FieldElement.Multiply(e, f, out _x);
+        FieldElement.Multiply(g, h, out _y);
+        FieldElement.Multiply(f, g, out _z);
+        if (!more)
         {
-            Array.Clear(element);
+            FieldElement.Multiply(e, h, out _t);
         }
     }
+}
 
-    /// <summary>From A, B, C and D of the addition law: E = B - A, F = D - C, G = D + C, H = B + A.</summary>
-    private void Finish()
+/// <summary>A point as y + x, y - x and 2dxy, quick to add.</summary>
+internal struct PreparedPoint
+{
+    public FieldElement YPlusX;
+    public FieldElement YMinusX;
+    public FieldElement Xy2d;
+
+    /// <summary>The neutral element.</summary>
+    public static PreparedPoint Neutral => new() { YPlusX = FieldElement.One, YMinusX = FieldElement.One };
+
+    /// <summary>Adds the bits of another point if the mask is all ones.</summary>
+    public void OrIf(ulong mask, in PreparedPoint other)
     {
-        X25519Field.Sub(_d, _c, _z);
-        X25519Field.Add(_d, _c, _d);
-        X25519Field.Carry(_z);
-        X25519Field.Carry(_d);
-        X25519Field.Sub(_b, _a, _t);
-        X25519Field.Add(_b, _a, _b);
-        X25519Field.Mul(_t, _z, _x);
-        X25519Field.Mul(_d, _b, _y);
-        X25519Field.Mul(_z, _d, _z);
-        X25519Field.Mul(_t, _b, _t);
+        YPlusX.OrIf(mask, other.YPlusX);
+        YMinusX.OrIf(mask, other.YMinusX);
+        Xy2d.OrIf(mask, other.Xy2d);
     }
+
+    /// <summary>Makes it the negative if the mask is all ones.</summary>
+    public void NegateIf(ulong mask)
+    {
+        FieldElement.ExchangeIf(mask, ref YPlusX, ref YMinusX);
+        FieldElement.Subtract(FieldElement.Zero, Xy2d, out var negated);
+        FieldElement.ExchangeIf(mask, ref Xy2d, ref negated);
+    }
+}
+
+/// <summary>A prepared point whose values are over a denominator.</summary>
+internal struct PreparedFraction
+{
+    public PreparedPoint Numerators;
+    public FieldElement Z;
 }

@@ -12,6 +12,13 @@ internal static class Scalar25519
     private const int Limbs = 8;
     private const int WideLimbs = 16;
 
+    /// <summary>L, little-endian.</summary>
+    public static ReadOnlySpan<byte> OrderBytes =>
+    [
+        0xED, 0xD3, 0xF5, 0x5C, 0x1A, 0x63, 0x12, 0x58, 0xD6, 0x9C, 0xF7, 0xA2, 0xDE, 0xF9, 0xDE, 0x14,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+    ];
+
     private static ReadOnlySpan<uint> Order =>
     [
         0x5CF5D3ED, 0x5812631A, 0xA2F79CD6, 0x14DEF9DE, 0, 0, 0, 0x10000000,
@@ -22,6 +29,21 @@ internal static class Scalar25519
     [
         0x0A2C131B, 0xED9CE5A3, 0x086329A7, 0x2106215D, 0xFFFFFFEB, 0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0x0000000F,
     ];
+
+    /// <summary>Whether a number of 32 bytes is below L. In variable time.</summary>
+    public static bool IsReduced(ReadOnlySpan<byte> scalar)
+    {
+        for (var i = Limbs - 1; i >= 0; i--)
+        {
+            var limb = BinaryPrimitives.ReadUInt32LittleEndian(scalar[(4 * i)..]);
+            if (limb != Order[i])
+            {
+                return limb < Order[i];
+            }
+        }
+
+        return false;
+    }
 
     /// <summary>A number of 64 bytes modulo L.</summary>
     public static void Reduce(ReadOnlySpan<byte> wide, Span<byte> reduced)

@@ -1,6 +1,4 @@
 using System.Security.Cryptography;
-using Org.BouncyCastle.Math.EC.Rfc7748;
-using Org.BouncyCastle.Math.EC.Rfc8032;
 
 namespace SecureChat.Signal.Primitives;
 
@@ -15,12 +13,19 @@ internal static class XEdDsa
 
     private const int HashSize = 64;
 
-    /// <summary>Signs with a clamped X25519 private key.</summary>
-    public static byte[] Sign(ReadOnlySpan<byte> privateKey, ReadOnlySpan<byte> message, RandomSource random)
+    /// <summary>The Edwards form of the public key of a clamped X25519 private key: 32 bytes, not secret.</summary>
+    public static byte[] EdwardsKey(ReadOnlySpan<byte> privateKey)
     {
-        Span<byte> publicKey = stackalloc byte[EdwardsPoint.EncodedSize];
-        EdwardsBase.MultiplyEncoded(privateKey, publicKey);
+        var encoded = new byte[EdwardsPoint.EncodedSize];
+        EdwardsBase.Multiply(privateKey).Encode(encoded);
+        return encoded;
+    }
 
+    /// <summary>Signs with a clamped X25519 private key.</summary>
+    /// <param name="edwardsKey">The private key's multiple of the base point, encoded: <see cref="EdwardsKey"/>.</param>
+    public static byte[] Sign(
+        ReadOnlySpan<byte> privateKey, ReadOnlySpan<byte> edwardsKey, ReadOnlySpan<byte> message, RandomSource random)
+    {
         // FE and 31 bytes FF are no encoding of a point, which keeps this hash apart from the one below.
         Span<byte> domain = stackalloc byte[32];
         domain.Fill(0xFF);
@@ -32,11 +37,11 @@ internal static class XEdDsa
 
         var signature = new byte[SignatureSize];
         var r = signature.AsSpan(0, EdwardsPoint.EncodedSize);
-        EdwardsBase.MultiplyEncoded(nonce, r);
+        EdwardsBase.Multiply(nonce).Encode(r);
         Span<byte> challenge = stackalloc byte[Scalar25519.Size];
-        HashToScalar(r, publicKey, message, [], challenge);
+        HashToScalar(r, edwardsKey, message, [], challenge);
         Scalar25519.MultiplyAdd(challenge, privateKey, nonce, signature.AsSpan(EdwardsPoint.EncodedSize));
-        signature[^1] |= (byte)(publicKey[^1] & 0x80);
+        signature[^1] |= (byte)(edwardsKey[^1] & 0x80);
         CryptographicOperations.ZeroMemory(chance);
         CryptographicOperations.ZeroMemory(nonce);
         return signature;
@@ -46,17 +51,28 @@ internal static class XEdDsa
     /// <remarks>Stricter than it needs to be in one respect: a second, non-canonical form of a signature is refused.</remarks>
     public static bool Verify(ReadOnlySpan<byte> publicKey, ReadOnlySpan<byte> message, ReadOnlySpan<byte> signature)
     {
-        Span<byte> edwards = stackalloc byte[EdwardsPoint.EncodedSize];
-        if (signature.Length != SignatureSize || !TryConvert(publicKey, edwards))
+        if (signature.Length != SignatureSize)
         {
             return false;
         }
 
-        edwards[^1] |= (byte)(signature[^1] & 0x80);
-        Span<byte> plain = stackalloc byte[SignatureSize];
-        signature.CopyTo(plain);
-        plain[^1] &= 0x7F;
-        return Ed25519.Verify(plain.ToArray(), 0, edwards.ToArray(), 0, message.ToArray(), 0, message.Length);
+        var r = signature[..EdwardsPoint.EncodedSize];
+        Span<byte> s = stackalloc byte[Scalar25519.Size];
+        signature[EdwardsPoint.EncodedSize..].CopyTo(s);
+        s[^1] &= 0x7F;
+        Span<byte> edwards = stackalloc byte[EdwardsPoint.EncodedSize];
+        if (!Scalar25519.IsReduced(s)
+            || !EdwardsVerification.TryConvert(publicKey, signature[^1] >> 7, edwards, out var point)
+            || point.IsOfLowOrder())
+        {
+            return false;
+        }
+
+        Span<byte> challenge = stackalloc byte[Scalar25519.Size];
+        HashToScalar(r, edwards, message, [], challenge);
+        Span<byte> expected = stackalloc byte[EdwardsPoint.EncodedSize];
+        EdwardsVerification.Combine(s, challenge, point).Encode(expected);
+        return expected.SequenceEqual(r);
     }
 
     /// <summary>
@@ -66,38 +82,11 @@ internal static class XEdDsa
     public static bool IsCanonical(ReadOnlySpan<byte> publicKey)
     {
         Span<byte> edwards = stackalloc byte[EdwardsPoint.EncodedSize];
-        Span<byte> canonical = stackalloc byte[EdwardsPoint.EncodedSize];
-        var element = X25519Field.Create();
-        X25519Field.Decode255(publicKey, element);
-        X25519Field.Normalize(element);
-        X25519Field.Encode(element, canonical);
+        Span<byte> canonical = stackalloc byte[FieldElement.Size];
+        FieldElement.Decode(publicKey).Encode(canonical);
         return canonical.SequenceEqual(publicKey)
-            && TryConvert(publicKey, edwards)
-            && Ed25519.ValidatePublicKeyFull(edwards.ToArray(), 0);
-    }
-
-    /// <summary>The Edwards y of a Montgomery u: (u - 1) / (u + 1), with sign 0. There is none for u = -1.</summary>
-    private static bool TryConvert(ReadOnlySpan<byte> publicKey, Span<byte> edwards)
-    {
-        var u = X25519Field.Create();
-        var numerator = X25519Field.Create();
-        var denominator = X25519Field.Create();
-        var one = X25519Field.Create();
-        X25519Field.Decode255(publicKey, u);
-        X25519Field.One(one);
-        X25519Field.Sub(u, one, numerator);
-        X25519Field.Add(u, one, denominator);
-        X25519Field.Normalize(denominator);
-        if (X25519Field.IsZeroVar(denominator))
-        {
-            return false;
-        }
-
-        X25519Field.InvVar(denominator, denominator);
-        X25519Field.Mul(numerator, denominator, u);
-        X25519Field.Normalize(u);
-        X25519Field.Encode(u, edwards);
-        return true;
+            && EdwardsVerification.TryConvert(publicKey, 0, edwards, out var point)
+            && EdwardsVerification.IsOfPrimeOrder(point);
     }
 
     private static void HashToScalar(
