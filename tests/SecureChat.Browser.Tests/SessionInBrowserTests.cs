@@ -1,5 +1,5 @@
 using System.Reflection;
-using SecureChat.Tests.Shared;
+using SecureChat.Tests;
 
 namespace SecureChat.Browser.Tests;
 

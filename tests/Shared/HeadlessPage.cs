@@ -6,7 +6,7 @@ using Microsoft.AspNetCore.StaticFiles;
 using Microsoft.Extensions.FileProviders;
 using Microsoft.Extensions.Logging;
 
-namespace SecureChat.Tests.Shared;
+namespace SecureChat.Tests;
 
 /// <summary>Opens a published page in a headless Chromium, and waits for what the page posts back to <c>/result</c>.</summary>
 internal static class HeadlessPage

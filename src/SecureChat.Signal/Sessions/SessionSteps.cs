@@ -99,9 +99,18 @@ internal static class SessionSteps
     {
         try
         {
-            using var opened = Pqxdh.Respond(self.Device, self.PreKeys, message.Header);
-            var (next, plaintext) = opened.Decrypt(message.Message, ends.Addresses, random);
-            return (record.Start(next), plaintext);
+            var opened = Pqxdh.Respond(self.Device, self.PreKeys, message.Header);
+            try
+            {
+                var (next, plaintext) = opened.Decrypt(message.Message, ends.Addresses, random);
+                opened.EraseDoubleRatchet();
+                return (record.Start(next), plaintext);
+            }
+            catch (SignalException)
+            {
+                opened.Dispose();
+                throw;
+            }
         }
         catch (SignalException e) when (e.Error == SignalError.InvalidKey)
         {

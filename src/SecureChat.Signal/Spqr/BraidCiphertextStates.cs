@@ -80,6 +80,9 @@ internal sealed class HeaderReceived(ulong epoch, SpqrAuthenticator authenticato
 /// <summary>What is kept between the two halves of an encapsulation.</summary>
 internal sealed class Encapsulation(byte[] header, byte[] message)
 {
+    /// <summary>What the epoch's secret follows from.</summary>
+    public byte[] Secret => message;
+
     /// <summary>Whether a vector is the one that the header announced.</summary>
     /// <exception cref="SignalException">It is not.</exception>
     public byte[] Checked(byte[] vector) =>
@@ -117,6 +120,8 @@ internal sealed class Ciphertext1Sampled(
     public override byte Tag => StateTag;
 
     public override bool HasSecret => true;
+
+    protected override byte[] Secret => encapsulation.Secret;
 
     public override BraidSent Send(RandomSource random)
     {
@@ -173,6 +178,8 @@ internal sealed class VectorReceivedCiphertext1Sampled(
 
     public override bool HasSecret => true;
 
+    protected override byte[] Secret => encapsulation.Secret;
+
     public override BraidSent Send(RandomSource random)
     {
         var (chunk, rest) = ciphertext1.Take();
@@ -211,6 +218,8 @@ internal sealed class Ciphertext1Acknowledged(
     public override byte Tag => StateTag;
 
     public override bool HasSecret => true;
+
+    protected override byte[] Secret => encapsulation.Secret;
 
     public override BraidSent Send(RandomSource random) => new(this, SpqrMessageType.None);
 

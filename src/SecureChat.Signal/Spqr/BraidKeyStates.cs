@@ -32,6 +32,8 @@ internal sealed class KeysSampled(
 
     public override byte Tag => StateTag;
 
+    protected override byte[] Secret => seed;
+
     public override BraidSent Send(RandomSource random)
     {
         var (chunk, rest) = header.Take();
@@ -68,6 +70,8 @@ internal sealed class HeaderSent(
     public const byte StateTag = 3;
 
     public override byte Tag => StateTag;
+
+    protected override byte[] Secret => seed;
 
     public override BraidSent Send(RandomSource random)
     {
@@ -110,6 +114,8 @@ internal sealed class Ciphertext1Received(
 
     public override byte Tag => StateTag;
 
+    protected override byte[] Secret => seed;
+
     public override BraidSent Send(RandomSource random)
     {
         var (chunk, rest) = vector.Take();
@@ -151,6 +157,8 @@ internal sealed class VectorSentCiphertext1Received(
     public const byte StateTag = 5;
 
     public override byte Tag => StateTag;
+
+    protected override byte[] Secret => seed;
 
     public override BraidSent Send(RandomSource random) => new(this, SpqrMessageType.Ciphertext1Ack);
 

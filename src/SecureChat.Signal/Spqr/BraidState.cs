@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+
 namespace SecureChat.Signal.Spqr;
 
 /// <summary>The secret of an epoch, on its way from the KEM to the chains.</summary>
@@ -39,6 +41,9 @@ internal abstract class BraidState(ulong epoch, SpqrAuthenticator authenticator)
     /// <summary>Of this epoch.</summary>
     protected SpqrAuthenticator Authenticator => authenticator;
 
+    /// <summary>What the state holds of the key agreement that nobody else may know.</summary>
+    protected virtual byte[] Secret => [];
+
     /// <summary>Chooses what the next message carries.</summary>
     public abstract BraidSent Send(RandomSource random);
 
@@ -48,6 +53,13 @@ internal abstract class BraidState(ulong epoch, SpqrAuthenticator authenticator)
         message.Epoch < Epoch ? new BraidReceived(this)
         : message.Epoch == Epoch ? ReceiveCurrent(message)
         : ReceiveLater(message);
+
+    /// <summary>Erases the secrets. The states before and after this one may share them.</summary>
+    public void Erase()
+    {
+        authenticator.Erase();
+        CryptographicOperations.ZeroMemory(Secret);
+    }
 
     public void Write(SpqrWriter writer)
     {

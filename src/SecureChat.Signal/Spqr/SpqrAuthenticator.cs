@@ -43,6 +43,12 @@ internal sealed class SpqrAuthenticator
     public static byte[] EpochSecret(ulong epoch, ReadOnlySpan<byte> kemSecret) =>
         Hkdf.Derive([], kemSecret, SpqrKdf.Labelled(Protocol + ":SCKA Key", epoch), SpqrKdf.KeySize);
 
+    public void Erase()
+    {
+        CryptographicOperations.ZeroMemory(_root);
+        CryptographicOperations.ZeroMemory(_macKey);
+    }
+
     public void Write(SpqrWriter writer)
     {
         writer.Bytes(_root);

@@ -43,7 +43,7 @@ internal sealed class SpqrChain
         if (index <= _counter)
         {
             return _kept.TryGetValue(index, out var held)
-                ? (held, new SpqrChain(_counter, _next, _kept.Remove(index)))
+                ? ([.. held], new SpqrChain(_counter, _next, _kept.Remove(index)))
                 : throw SpqrRefusal.KeyGone();
         }
 
@@ -70,6 +70,15 @@ internal sealed class SpqrChain
 
         (next, var key) = Derive(next, index);
         return (key, new SpqrChain(index, next, kept.ToImmutable()));
+    }
+
+    public void Erase()
+    {
+        CryptographicOperations.ZeroMemory(_next);
+        foreach (var key in _kept.Values)
+        {
+            CryptographicOperations.ZeroMemory(key);
+        }
     }
 
     public void Write(SpqrWriter writer)

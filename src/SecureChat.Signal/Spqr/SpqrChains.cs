@@ -88,6 +88,16 @@ internal sealed class SpqrChains
         return (key, new SpqrChains(_role, _root, _sendingEpoch, links));
     }
 
+    public void Erase()
+    {
+        CryptographicOperations.ZeroMemory(_root);
+        foreach (var link in _links)
+        {
+            link.Sending?.Erase();
+            link.Receiving.Erase();
+        }
+    }
+
     public void Write(SpqrWriter writer)
     {
         writer.Bytes(_root);

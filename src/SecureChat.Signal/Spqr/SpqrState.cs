@@ -32,9 +32,10 @@ internal sealed record SpqrReceived(SpqrState Next, byte[] Key)
 /// </summary>
 /// <remarks>
 /// Immutable: <see cref="Send"/> and <see cref="Receive"/> give a new state, and one that is thrown away has changed
-/// nothing. That matters because a message is received here before its MAC can be checked.
+/// nothing. That matters because a message is received here before its MAC can be checked. A new state shares with the old
+/// one what did not change: whoever disposes one of them gives up both.
 /// </remarks>
-internal sealed class SpqrState
+internal sealed class SpqrState : IDisposable
 {
     private const byte StoredVersion = 1;
 
@@ -98,6 +99,13 @@ internal sealed class SpqrState
         return new SpqrReceived(new SpqrState(_role, negotiating: false, next, received.Next), key);
     }
 
+    /// <summary>Erases the secrets.</summary>
+    public void Dispose()
+    {
+        _chains.Erase();
+        _braid.Erase();
+    }
+
     /// <summary>Everything that <see cref="TryParse"/> needs. Contains secrets.</summary>
     public byte[] Serialize()
     {
@@ -107,7 +115,7 @@ internal sealed class SpqrState
         writer.Byte(_negotiating ? (byte)1 : (byte)0);
         _chains.Write(writer);
         _braid.Write(writer);
-        return writer.ToArray();
+        return writer.ToArrayAndErase();
     }
 
     /// <summary>Reads a stored state; false for anything that <see cref="Serialize"/> cannot have written.</summary>

@@ -8,7 +8,13 @@ internal sealed class SpqrWriter
 {
     private readonly ArrayBufferWriter<byte> _buffer = new(4096);
 
-    public byte[] ToArray() => _buffer.WrittenSpan.ToArray();
+    /// <summary>What was written; the writer's own copy is erased.</summary>
+    public byte[] ToArrayAndErase()
+    {
+        var written = _buffer.WrittenSpan.ToArray();
+        _buffer.Clear();
+        return written;
+    }
 
     public void Byte(byte value) => Bytes([value]);
 

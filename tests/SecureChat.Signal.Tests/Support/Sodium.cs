@@ -28,7 +28,28 @@ internal static class Sodium
         return sum;
     }
 
+    /// <summary>The X25519 public key of a private key.</summary>
+    public static byte[] PublicKey(byte[] scalar)
+    {
+        var publicKey = new byte[32];
+        Assert.Equal(0, crypto_scalarmult_curve25519_base(publicKey, scalar));
+        return publicKey;
+    }
+
+    /// <summary>What X25519 makes of a private key and a point; null when that is zero.</summary>
+    public static byte[]? Agree(byte[] scalar, byte[] point)
+    {
+        var secret = new byte[32];
+        return crypto_scalarmult_curve25519(secret, scalar, point) == 0 ? secret : null;
+    }
+
 #pragma warning disable SYSLIB1054, CA5392, IDE1006 // Plain declarations of a test oracle.
+    [DllImport("libsodium")]
+    private static extern int crypto_scalarmult_curve25519_base(byte[] q, byte[] n);
+
+    [DllImport("libsodium")]
+    private static extern int crypto_scalarmult_curve25519(byte[] q, byte[] n, byte[] p);
+
     [DllImport("libsodium")]
     private static extern int crypto_scalarmult_ed25519_base_noclamp(byte[] q, byte[] n);
 
