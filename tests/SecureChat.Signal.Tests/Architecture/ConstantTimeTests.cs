@@ -14,13 +14,18 @@ public sealed class ConstantTimeTests
 {
     private static readonly string[] Files =
     [
-        "Primitives/EdwardsPoint.cs", "Primitives/EdwardsBase.cs", "Primitives/Scalar25519.cs",
+        "Primitives/FieldElement.cs", "Primitives/X25519.cs", "Primitives/EdwardsPoint.cs", "Primitives/EdwardsBase.cs",
+        "Primitives/Scalar25519.cs",
         "Spqr/MlKemRing.cs", "Spqr/MlKemSampling.cs", "Spqr/IncrementalMlKem.cs",
     ];
 
     /// <summary>What may branch, and why that says nothing about a secret.</summary>
     private static readonly Dictionary<string, string> MayBranch = new(StringComparer.Ordinal)
     {
+        ["Primitives/FieldElement.cs:HighHalf"] = "asks what the processor can do",
+        ["Primitives/EdwardsPoint.cs:Finish"] = "whether another doubling follows is the caller's choice",
+        ["Primitives/EdwardsPoint.cs:IsNeutral"] = "judges a public key",
+        ["Primitives/Scalar25519.cs:IsReduced"] = "judges a signature",
         ["Primitives/Scalar25519.cs:Multiply"] = "ends at the sizes of its operands",
         ["Spqr/MlKemSampling.cs:Matrix"] = "the matrix follows from a public seed",
         ["Spqr/MlKemSampling.cs:CompressAndEncode"] = "counts bits: the same number for each coefficient",
@@ -31,7 +36,6 @@ public sealed class ConstantTimeTests
     /// <summary>What may be looked up by, besides the variables of counting loops, and why.</summary>
     private static readonly Dictionary<string, string> MayIndex = new(StringComparer.Ordinal)
     {
-        ["Primitives/EdwardsBase.cs:AddMultiple:position"] = "the place of a digit, not the digit",
         ["Primitives/Scalar25519.cs:Multiply:at"] = "counts up with the loop",
         ["Spqr/MlKemRing.cs:Ntt:zeta"] = "counts up, once for each block",
         ["Spqr/MlKemRing.cs:InverseNtt:zeta"] = "counts down, once for each block",

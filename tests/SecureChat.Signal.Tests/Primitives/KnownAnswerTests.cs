@@ -248,7 +248,7 @@ public sealed class KnownAnswerTests
     private static byte[] BaseMultiple(byte[] scalar)
     {
         var encoded = new byte[32];
-        EdwardsBase.MultiplyEncoded(scalar, encoded);
+        EdwardsBase.Multiply(scalar).Encode(encoded);
         return encoded;
     }
 
