@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Org.BouncyCastle.Math.EC.Rfc8032;
 
 namespace SecureChat.Signal.Primitives;
 
@@ -68,6 +69,12 @@ internal static class XEdDsa
             return false;
         }
 
+        // Without 128-bit products the library is many times quicker.
+        if (OperatingSystem.IsBrowser())
+        {
+            return Ed25519.Verify([.. r, .. s], 0, edwards.ToArray(), 0, message.ToArray(), 0, message.Length);
+        }
+
         Span<byte> challenge = stackalloc byte[Scalar25519.Size];
         HashToScalar(r, edwards, message, [], challenge);
         Span<byte> expected = stackalloc byte[EdwardsPoint.EncodedSize];
@@ -86,7 +93,9 @@ internal static class XEdDsa
         FieldElement.Decode(publicKey).Encode(canonical);
         return canonical.SequenceEqual(publicKey)
             && EdwardsVerification.TryConvert(publicKey, 0, edwards, out var point)
-            && EdwardsVerification.IsOfPrimeOrder(point);
+            && (OperatingSystem.IsBrowser()
+                ? Ed25519.ValidatePublicKeyFull(edwards.ToArray(), 0)
+                : EdwardsVerification.IsOfPrimeOrder(point));
     }
 
     private static void HashToScalar(

@@ -23,6 +23,7 @@ public sealed class ConstantTimeTests
     private static readonly Dictionary<string, string> MayBranch = new(StringComparer.Ordinal)
     {
         ["Primitives/FieldElement.cs:HighHalf"] = "asks what the processor can do",
+        ["Primitives/X25519.cs:Agree"] = "asks where it runs",
         ["Primitives/EdwardsPoint.cs:Finish"] = "whether another doubling follows is the caller's choice",
         ["Primitives/EdwardsPoint.cs:IsNeutral"] = "judges a public key",
         ["Primitives/Scalar25519.cs:IsReduced"] = "judges a signature",
