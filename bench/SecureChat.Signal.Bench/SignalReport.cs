@@ -30,7 +30,8 @@ internal static class SignalReport
 
     public static async Task<string> MakeAsync(CancellationToken ct)
     {
-        var machine = Machine.Describe();
+        // The last line is the command of the other benchmark.
+        var machine = Machine.Describe().SkipLast(1);
         Terminal.Progress("Official client");
         var theirs = JsonNode.Parse(Output("node", "bench/libsignal/measure.mjs"))!;
         Terminal.Progress("This library");
@@ -43,6 +44,7 @@ internal static class SignalReport
             # SecureChat.Signal beside the official client
 
             {string.Join('\n', machine.Select(line => $"- {line}"))}
+            - command: `bench/signal`
             - official client: @signalapp/libsignal-client {theirs["client"]} through its Node binding, Node {theirs["node"]}
 
             ## Time and memory
