@@ -15,6 +15,7 @@ internal static class HealthEndpoints
         app.MapGet("/health/live", Live).RequireLimit(RateLimits.PublicRead);
         app.MapGet("/health/ready", Ready).RequireLimit(RateLimits.PublicRead);
         app.MapGet("/version", Version).RequireLimit(RateLimits.PublicRead);
+        app.MapGet("/.well-known/data-held.json", DataHeld).RequireLimit(RateLimits.PublicRead);
     }
 
     /// <summary><c>GET /health/live</c>: the process answers.</summary>
@@ -38,6 +39,10 @@ internal static class HealthEndpoints
     /// <summary><c>GET /version</c>: the release.</summary>
     private static Ok<VersionAnswer> Version() =>
         TypedResults.Ok(new VersionAnswer("secureChat", Hosting.Server.Version));
+
+    /// <summary><c>GET /.well-known/data-held.json</c>: every field that the server stores, what for, in which form, for how long.</summary>
+    private static FileStreamHttpResult DataHeld() => TypedResults.Stream(
+        typeof(HealthEndpoints).Assembly.GetManifestResourceStream("data-held.json")!, "application/json");
 
     // The store's name if it failed. Why is for the operator's log, not for the world.
     private static async Task<string?> CheckAsync(string store, Func<CancellationToken, Task> ping, CancellationToken ct)

@@ -15,6 +15,7 @@ public sealed class RouteTests
     {
         ["GET /health/live"] = "asked by orchestrators",
         ["GET /health/ready"] = "asked by orchestrators",
+        ["GET /.well-known/data-held.json"] = "what the server stores is nobody's secret",
         ["GET /version"] = "says nothing secret",
         ["GET /openapi/{documentName}.json"] = "public documentation",
         ["GET /.well-known/jwks.json"] = "public keys",

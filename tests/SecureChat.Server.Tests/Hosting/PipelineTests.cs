@@ -105,8 +105,8 @@ public sealed class PipelineTests
         var fromProxy = new List<int>();
         for (var i = 0; i < 150; i++)
         {
-            fromStranger.Add((await SendAsync(node, "192.0.2.1", $"198.51.100.{i}")).StatusCode);
-            fromProxy.Add((await SendAsync(node, "10.1.2.3", $"198.51.100.{i}")).StatusCode);
+            fromStranger.Add((await SendAsync(node, "192.0.2.1", $"198.51.{i}.7")).StatusCode);
+            fromProxy.Add((await SendAsync(node, "10.1.2.3", $"198.51.{i}.7")).StatusCode);
         }
 
         Assert.Contains(429, fromStranger);

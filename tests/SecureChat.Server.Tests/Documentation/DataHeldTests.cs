@@ -1,0 +1,116 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Microsoft.Data.Sqlite;
+using SecureChat.Server.Tests.Architecture;
+using SecureChat.Server.Tests.Support;
+using SecureChat.Tests;
+using StackExchange.Redis;
+
+namespace SecureChat.Server.Tests.Documentation;
+
+/// <summary>What the server says that it stores is what it stores: no field more, and none less.</summary>
+public sealed partial class DataHeldTests
+{
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Every_column_of_both_databases_is_listed()
+    {
+        await using var node = await LoopbackNode.StartAsync();
+        var held = await HeldAsync(node);
+
+        // The journal of migrations names scripts and nothing else.
+        Assert.Equal(
+            Columns(Path.Combine(node.Folder, "directory.db")).Where(name => !name.StartsWith("SchemaVersions.", StringComparison.Ordinal)).Order(),
+            held["directory"].Order());
+        Assert.Equal(
+            Directory.GetFiles(node.Folder, "*.db").Where(file => !file.EndsWith("directory.db", StringComparison.Ordinal))
+                .SelectMany(Columns).Order(),
+            held["queues"].Order());
+    }
+
+    [Fact]
+    public async Task Every_name_in_the_hot_store_is_listed()
+    {
+        await using var redis = await TemporaryRedis.StartAsync(Ct);
+        await using var node = await LoopbackNode.StartAsync($"--Storage:Redis={redis.ConnectionString}", "--Limits:Scale=1");
+        var (alice, bob) = (await node.NewDeviceAsync(), await node.NewDeviceAsync());
+        await using var from = await ChatSocket.ReadyAsync(node.SocketPort, alice);
+        await from.SendMessageAsync(ChatSocket.Message("waits", bob));
+        Assert.NotNull((await from.NextAsync()).Accepted);
+        using var http = node.As(alice);
+        Assert.Equal("200", await (await http.PostAsync("/v1/auth/ws-ticket", null, Ct)).OutcomeAsync());
+        Assert.Equal("200", await (await http.PostAsync("/v1/devices/link-code", null, Ct)).OutcomeAsync());
+        var held = await HeldAsync(node);
+
+        await using var connection = await ConnectionMultiplexer.ConnectAsync(redis.ConnectionString);
+        var kept = connection.GetServers()[0].Keys(pattern: "*").Select(key => Prefix(key.ToString())).Distinct().ToList();
+
+        Assert.Superset(new HashSet<string> { "limit", "presence", "ticket", "link", "m", "q", "s", "queues" }, kept.ToHashSet());
+        Assert.Empty(kept.Except(held["hotStore"]));
+        Assert.Empty(Texts().SelectMany(text => KeyName().Matches(text))
+            .Select(match => match.Groups[1].Value).Except(held["hotStore"]));
+    }
+
+    [Fact]
+    public async Task Every_value_in_a_log_and_every_label_of_a_metric_is_listed()
+    {
+        await using var node = await LoopbackNode.StartAsync();
+        var held = await HeldAsync(node);
+        var sources = Texts();
+
+        var logged = sources.SelectMany(text => LogEvent().Matches(text))
+            .SelectMany(match => LogValue().Matches(match.Value)).Select(match => match.Groups[1].Value).Distinct();
+        var labels = sources.SelectMany(text => Label().Matches(text)).Select(match => match.Groups[1].Value).Distinct();
+
+        Assert.Equal(logged.Order(), held["logs"].Order());
+        Assert.Equal(labels.Order(), held["metrics"].Order());
+    }
+
+    private static async Task<Dictionary<string, List<string>>> HeldAsync(LoopbackNode node)
+    {
+        using var http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{node.ApiPort}") };
+        using var page = JsonDocument.Parse(await http.GetStringAsync(new Uri("/.well-known/data-held.json", UriKind.Relative), Ct));
+        Assert.All(
+            page.RootElement.EnumerateObject().Where(part => part.Value.ValueKind is JsonValueKind.Array).SelectMany(part => part.Value.EnumerateArray()),
+            entry => Assert.All(["field", "purpose", "form", "life"], name => Assert.NotEmpty(entry.GetProperty(name).GetString()!)));
+        return page.RootElement.EnumerateObject().Where(part => part.Value.ValueKind is JsonValueKind.Array).ToDictionary(
+            part => part.Name, part => part.Value.EnumerateArray().Select(entry => entry.GetProperty("field").GetString()!).ToList());
+    }
+
+    private static List<string> Texts() =>
+        [.. Sources.Under("src/SecureChat.Server").Select(file => File.ReadAllText(Path.Combine(Sources.Root, file)))];
+
+    private static List<string> Columns(string file)
+    {
+        using var database = new SqliteConnection($"Data Source={file};Mode=ReadOnly;Pooling=False");
+        database.Open();
+        using var command = database.CreateCommand();
+        command.CommandText = """
+            SELECT m.name || '.' || c.name FROM sqlite_master m, pragma_table_info(m.name) c
+            WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'
+            """;
+        using var reader = command.ExecuteReader();
+        var columns = new List<string>();
+        while (reader.Read())
+        {
+            columns.Add(reader.GetString(0));
+        }
+
+        return columns;
+    }
+
+    private static string Prefix(string key) => key.Split(':')[0].Trim('{', '}');
+
+    [GeneratedRegex("""\$"([a-z-]+):\{""")]
+    private static partial Regex KeyName();
+
+    [GeneratedRegex("""\[LoggerMessage\([^\]]*\)\]""")]
+    private static partial Regex LogEvent();
+
+    [GeneratedRegex("""\{([A-Z][A-Za-z]*)\}""")]
+    private static partial Regex LogValue();
+
+    [GeneratedRegex("""KeyValuePair<string, object\?>\(\x22([a-z_]+)\x22""")]
+    private static partial Regex Label();
+}
