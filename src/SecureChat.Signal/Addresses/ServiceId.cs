@@ -31,7 +31,10 @@ public readonly record struct ServiceId(ServiceIdKind Kind, Guid Uuid)
         var isPhoneNumber = text?.StartsWith(PhoneNumberPrefix, StringComparison.Ordinal) == true;
         var kind = isPhoneNumber ? ServiceIdKind.PhoneNumber : ServiceIdKind.Account;
         var uuid = isPhoneNumber ? text![PhoneNumberPrefix.Length..] : text;
-        var parsed = Guid.TryParseExact(uuid, "D", out var value);
+
+        // TryParseExact also takes signs and 0x inside a group: one account would have several names.
+        var parsed = Guid.TryParseExact(uuid, "D", out var value)
+            && string.Equals(value.ToString("D"), uuid, StringComparison.OrdinalIgnoreCase);
         id = parsed ? new ServiceId(kind, value) : default;
         return parsed;
     }

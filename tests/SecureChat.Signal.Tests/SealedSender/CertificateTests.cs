@@ -115,6 +115,8 @@ public sealed class CertificateTests(LibsignalPeer peer)
     [InlineData("PNI:00000000-0000-0000-0000-000000000001", true)]
     [InlineData("pni:00000000-0000-0000-0000-000000000001", false)]
     [InlineData("00000000000000000000000000000001", false)]
+    [InlineData("00000000-0000-0000-+000-000000000001", false)]
+    [InlineData("00000000-0x00-0000-0000-000000000001", false)]
     [InlineData("+14155550101", false)]
     [InlineData("", false)]
     [InlineData(null, false)]
