@@ -22,11 +22,14 @@ internal ref struct ProtoWriter(Span<byte> buffer)
     }
 
     /// <summary>A bytes field; empty is the default and is not written.</summary>
-    public void Bytes(int field, scoped ReadOnlySpan<byte> value)
+    public void Bytes(int field, scoped ReadOnlySpan<byte> value) => BytesOf(field, value, 0);
+
+    /// <summary>The same for a value of which <paramref name="more"/> bytes are left to be written elsewhere.</summary>
+    public void BytesOf(int field, scoped ReadOnlySpan<byte> value, int more)
     {
         if (!value.IsEmpty)
         {
-            Head(field, value.Length);
+            Head(field, value.Length + more);
             value.CopyTo(_buffer[Length..]);
             Length += value.Length;
         }

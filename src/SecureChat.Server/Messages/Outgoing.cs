@@ -28,6 +28,9 @@ internal sealed class Outgoing
 
     public bool Ephemeral { get; }
 
+    /// <summary>What every envelope ends with, which their own parts leave out; null: nothing.</summary>
+    public byte[]? SharedEnd { get; private init; }
+
     /// <summary>Reads the frame's <see cref="Send"/>. Keeps nothing of <paramref name="body"/>.</summary>
     public static (Outgoing? Message, ProtocolError? Refusal) Read(Caller sender, ReadOnlySpan<byte> body, Postmark mark)
     {
@@ -122,6 +125,7 @@ internal sealed class Outgoing
         }
 
         var stamp = new Stamp(null, mark, mark.Now, message.Timestamp, message.Urgent, message.Ephemeral);
+        var end = parts.Shared.ToArray();
         var recipients = new List<Recipient>(parts.Recipients.Count);
         foreach (var part in parts.Recipients)
         {
@@ -131,10 +135,10 @@ internal sealed class Outgoing
             }
 
             var recipient = new Recipient(part.Account.Uuid);
-            var content = parts.EnvelopeFor(part);
+            var content = part.Beginning();
             foreach (var (device, registrationId) in part.Devices)
             {
-                if (recipient.Add(device, registrationId, (int)ContentType.Sealed, message.Id.Span, content, stamp) is { } refusal)
+                if (recipient.Add(device, registrationId, (int)ContentType.Sealed, message.Id.Span, content, stamp, end.Length) is { } refusal)
                 {
                     return (null, refusal);
                 }
@@ -143,7 +147,7 @@ internal sealed class Outgoing
             recipients.Add(recipient);
         }
 
-        return Finish(message.Id.Span, recipients, (int)message.ExpiresIn, stamp);
+        return Finish(message.Id.Span, recipients, (int)message.ExpiresIn, stamp, end);
     }
 
     private static ProtocolError? ReadRecipient(
@@ -163,7 +167,7 @@ internal sealed class Outgoing
     }
 
     private static (Outgoing? Message, ProtocolError? Refusal) Finish(
-        ReadOnlySpan<byte> id, List<Recipient> recipients, int expiresIn, Stamp stamp)
+        ReadOnlySpan<byte> id, List<Recipient> recipients, int expiresIn, Stamp stamp, byte[]? sharedEnd = null)
     {
         var sender = stamp.Sender;
         var most = sender is null ? Limits.MaxSealedRecipients : Limits.MaxRecipients;
@@ -184,7 +188,7 @@ internal sealed class Outgoing
         id.CopyTo(name[17..]);
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
         SHA256.HashData(name, hash);
-        return (new Outgoing(BinaryPrimitives.ReadUInt128BigEndian(hash), recipients, expiresIn, stamp), null);
+        return (new Outgoing(BinaryPrimitives.ReadUInt128BigEndian(hash), recipients, expiresIn, stamp) { SharedEnd = sharedEnd }, null);
     }
 
     private static ProtocolError? ReadRecipient(
@@ -254,10 +258,11 @@ internal sealed class Outgoing
 
         public IReadOnlyList<Item> Items => _items;
 
+        /// <param name="shared">Bytes that follow on <paramref name="content"/> and are kept once for all.</param>
         public ProtocolError? Add(
-            int device, int registrationId, int type, ReadOnlySpan<byte> id, ReadOnlySpan<byte> content, Stamp stamp)
+            int device, int registrationId, int type, ReadOnlySpan<byte> id, ReadOnlySpan<byte> content, Stamp stamp, int shared = 0)
         {
-            if (content.Length > Limits.MaxContentBytes)
+            if (content.Length + shared > Limits.MaxContentBytes)
             {
                 return ProtocolError.TooLarge;
             }
@@ -268,12 +273,12 @@ internal sealed class Outgoing
                 return ProtocolError.Malformed;
             }
 
-            _items.Add(new Item(device, registrationId, stamp.Seal(id, Account, type, content)));
+            _items.Add(new Item(device, registrationId, stamp.Seal(id, Account, type, content, shared)));
             return null;
         }
     }
 
     /// <summary>One device's share.</summary>
-    /// <param name="Envelope">A serialised <see cref="Protocol.Proto.Envelope"/>.</param>
+    /// <param name="Envelope">A serialised <see cref="Protocol.Proto.Envelope"/>, up to <see cref="SharedEnd"/>.</param>
     internal readonly record struct Item(int Device, int RegistrationId, byte[] Envelope);
 }

@@ -134,16 +134,23 @@ internal sealed class Relay(
     private async Task<bool> StoreAsync(Outgoing message, DateTimeOffset deadline, long started, CancellationToken ct)
     {
         var stored = true;
+        SharedBody? shared = null;
+        if (message.SharedEnd is { } end)
+        {
+            shared = new SharedBody(end, message.Recipients.Sum(recipient => recipient.Items.Count));
+            await mailbox.ShareAsync(shared, deadline, ct);
+        }
+
         if (message.Recipients is [var only])
         {
-            stored = await mailbox.PostAsync(MailOf(only, message, deadline), ct);
+            stored = await mailbox.PostAsync(MailOf(only, message, deadline, shared), ct);
         }
         else
         {
             var results = new Task<bool>[message.Recipients.Count];
             for (var i = 0; i < results.Length; i++)
             {
-                results[i] = mailbox.PostAsync(MailOf(message.Recipients[i], message, deadline), ct);
+                results[i] = mailbox.PostAsync(MailOf(message.Recipients[i], message, deadline, shared), ct);
             }
 
             foreach (var result in await Task.WhenAll(results))
@@ -160,7 +167,7 @@ internal sealed class Relay(
         return stored;
     }
 
-    private static Mail[] MailOf(Outgoing.Recipient recipient, Outgoing message, DateTimeOffset deadline)
+    private static Mail[] MailOf(Outgoing.Recipient recipient, Outgoing message, DateTimeOffset deadline, SharedBody? shared)
     {
         var mail = new Mail[recipient.Items.Count];
         for (var i = 0; i < mail.Length; i++)
@@ -169,7 +176,8 @@ internal sealed class Relay(
 
             // A device that took the place of another has not been sent what that one was.
             var onceForDevice = message.Once + (UInt128)item.RegistrationId;
-            mail[i] = new Mail(new DeviceAddress(recipient.Account, item.Device), onceForDevice, deadline, item.Envelope, message.Urgent);
+            mail[i] = new Mail(
+                new DeviceAddress(recipient.Account, item.Device), onceForDevice, deadline, item.Envelope, message.Urgent, shared);
         }
 
         return mail;
@@ -181,7 +189,8 @@ internal sealed class Relay(
         {
             foreach (var item in recipient.Items)
             {
-                await mailbox.PostLiveAsync(new DeviceAddress(recipient.Account, item.Device), item.Envelope, ct);
+                var envelope = message.SharedEnd is { } end ? SharedBody.Join(item.Envelope, end) : item.Envelope;
+                await mailbox.PostLiveAsync(new DeviceAddress(recipient.Account, item.Device), envelope, ct);
             }
         }
 

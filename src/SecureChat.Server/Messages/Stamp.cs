@@ -19,14 +19,15 @@ internal sealed class Postmark(ReportTokens tokens, TimeProvider time)
 internal readonly record struct Stamp(Caller? Sender, Postmark Mark, DateTimeOffset Now, ulong Timestamp, bool Urgent, bool Ephemeral)
 {
     /// <summary>Writes the envelope. A sealed message carries no sender.</summary>
-    public byte[] Seal(ReadOnlySpan<byte> id, Guid recipient, int type, ReadOnlySpan<byte> content)
+    /// <param name="shared">How many bytes of content follow that many recipients share; the envelope ends before them.</param>
+    public byte[] Seal(ReadOnlySpan<byte> id, Guid recipient, int type, ReadOnlySpan<byte> content, int shared)
     {
         var sender = type == (int)ContentType.Sealed ? null : Sender;
         var serverTime = Mailbox.CoarseSeconds(Now);
         var size = 2 + id.Length + (sender is null ? 0 : 2 + 16 + 2) + 2
             + (Timestamp == 0 ? 0 : 1 + ProtoWriter.SizeOf(Timestamp)) + (serverTime == 0 ? 0 : 1 + ProtoWriter.SizeOf(serverTime))
             + (Urgent ? 2 : 0) + (Ephemeral ? 2 : 0) + 2 + ReportTokens.Size
-            + 1 + ProtoWriter.SizeOf((ulong)content.Length) + content.Length;
+            + 1 + ProtoWriter.SizeOf((ulong)(content.Length + shared)) + content.Length;
         var envelope = GC.AllocateUninitializedArray<byte>(size);
         var writer = new ProtoWriter(envelope);
         writer.Bytes(Envelope.IdFieldNumber, id);
@@ -48,7 +49,7 @@ internal readonly record struct Stamp(Caller? Sender, Postmark Mark, DateTimeOff
         writer.Bytes(Envelope.ReportTokenFieldNumber, token);
 
         // Last, so that what many recipients share is the end of each of their envelopes.
-        writer.Bytes(Envelope.ContentFieldNumber, content);
+        writer.BytesOf(Envelope.ContentFieldNumber, content, shared);
         return writer.Length == size ? envelope : throw new InvalidOperationException("The envelope's size was miscounted.");
     }
 }

@@ -30,6 +30,9 @@ internal sealed class Mailbox(
     /// <summary>Attachments of this node.</summary>
     public IEnumerable<Attachment> Attached => _attached.Values;
 
+    /// <summary>Announces what mails will end with, before the first of them is posted.</summary>
+    public Task ShareAsync(SharedBody body, DateTimeOffset deadline, CancellationToken ct) => queue.ShareAsync(body, deadline, ct);
+
     /// <summary>Stores mail for devices of one account and hands it over. Order is settled when the call returns its task.</summary>
     /// <returns>False: a queue is full and nothing was stored. True: it survives <c>kill -9</c>.</returns>
     public async Task<bool> PostAsync(IReadOnlyList<Mail> mail, CancellationToken ct)
@@ -216,7 +219,7 @@ internal sealed class Mailbox(
 
     private bool Hand(Mail mail, long position, long previous) =>
         _attached.TryGetValue(mail.To, out var attachment)
-        && attachment.Listener.OnMail(position, previous, mail.Envelope);
+        && attachment.Listener.OnMail(position, previous, mail.Whole);
 
     // False: it is connected nowhere.
     private async Task<bool> NotifyAsync(DeviceAddress to, ReadOnlyMemory<byte> live, CancellationToken ct)

@@ -11,12 +11,14 @@ namespace SecureChat.Server.Storage;
 /// Keys; <c>{a}</c> is a hash of the account and the cluster's hash tag, <c>d</c> the device:
 /// <code>
 /// m:{a}:d:once  string, native TTL   the envelope; after its acknowledgement an empty tombstone until the deadline
-/// q:{a}:d       sorted set           score = position, member = deadline (8 bytes, ms) ‖ once (16) ‖ size (4)
+/// q:{a}:d       sorted set           score = position, member = deadline (8 bytes, ms) ‖ once (16) ‖ size (4) ‖ name of a shared end (0 or 16)
+/// b:name        hash, native TTL     d: the end that the envelopes of one message for many share, n: how many still need it
 /// s:{a}:d       hash                 n: bytes waiting, p: last position given out
 /// queues        set                  names of the queues that are not empty, for the reaper
 /// </code>
 /// Positions are Unix microseconds of Redis' clock, moved on where two would meet or the clock went back; they stay below
-/// 2^53, as sorted-set scores must.
+/// 2^53, as sorted-set scores must. A shared end lives in a slot of its own: it is there before the first envelope that needs it,
+/// and what a crash leaves of it ends with the envelopes' deadline.
 /// </remarks>
 internal sealed class RedisMessageQueue(IConnectionMultiplexer redis, QueueCaps caps, TimeProvider time) : IMessageQueue
 {
@@ -30,6 +32,13 @@ internal sealed class RedisMessageQueue(IConnectionMultiplexer redis, QueueCaps 
     internal string Index { get; init; } = "queues";
 
     public Task PingAsync(CancellationToken ct) => _db.PingAsync().WaitAsync(ct);
+
+    public Task ShareAsync(SharedBody body, DateTimeOffset deadline, CancellationToken ct)
+    {
+        var life = (long)(deadline - time.GetUtcNow()).TotalMilliseconds;
+        return _db.ScriptEvaluateAsync(
+            QueueScripts.Share, [SharedKey(body.Name.Span)], [body.Bytes, body.Mails, Math.Max(life, 1)]).WaitAsync(ct);
+    }
 
     public async Task<long[]?> AppendAsync(
         IReadOnlyList<Mail> mail, Positioned? onPositioned, CancellationToken ct)
@@ -54,11 +63,13 @@ internal sealed class RedisMessageQueue(IConnectionMultiplexer redis, QueueCaps 
         var result = await _db.ScriptEvaluateAsync(QueueScripts.Append, keys, arguments).WaitAsync(ct);
         if (result.IsNull)
         {
+            await ReleaseAsync(mail, _ => true).WaitAsync(ct);
             return null;
         }
 
         var answer = (string[])result!;
         await NoteBusyQueuesAsync(mail, answer).WaitAsync(ct);
+        await ReleaseAsync(mail, i => answer[i] is "0").WaitAsync(ct);
         var positions = new long[answer.Length];
         for (var i = 0; i < positions.Length; i++)
         {
@@ -90,14 +101,15 @@ internal sealed class RedisMessageQueue(IConnectionMultiplexer redis, QueueCaps 
             var members = Array.ConvertAll(entries, entry => (byte[])entry.Element!);
             var bodies = await _db.StringGetAsync(
                 Array.ConvertAll(members, member => names.Message(member.AsSpan(8, 16)))).WaitAsync(ct);
+            var ends = await EndsOfAsync(members).WaitAsync(ct);
             var now = time.GetUtcNow();
             for (var i = 0; i < entries.Length; i++)
             {
                 after = (long)entries[i].Score;
                 var deadline = DeadlineOf(members[i]);
-                if (!bodies[i].IsNullOrEmpty && deadline > now)
+                if (!bodies[i].IsNullOrEmpty && deadline > now && Whole((byte[])bodies[i]!, members[i], ends) is { } envelope)
                 {
-                    found.Add(new StoredMail(after, deadline, (byte[])bodies[i]!));
+                    found.Add(new StoredMail(after, deadline, envelope));
                 }
             }
         }
@@ -105,7 +117,7 @@ internal sealed class RedisMessageQueue(IConnectionMultiplexer redis, QueueCaps 
         return found;
     }
 
-    public Task AckAsync(DeviceAddress device, IReadOnlyList<long> positions, CancellationToken ct)
+    public async Task AckAsync(DeviceAddress device, IReadOnlyList<long> positions, CancellationToken ct)
     {
         var names = new QueueNames(device);
         var arguments = new RedisValue[positions.Count + 1];
@@ -115,14 +127,16 @@ internal sealed class RedisMessageQueue(IConnectionMultiplexer redis, QueueCaps 
             arguments[i + 1] = positions[i];
         }
 
-        return _db.ScriptEvaluateAsync(QueueScripts.Ack, [names.Queue, names.State], arguments).WaitAsync(ct);
+        var shared = await _db.ScriptEvaluateAsync(QueueScripts.Ack, [names.Queue, names.State], arguments).WaitAsync(ct);
+        await ReleaseAsync((byte[][])shared!).WaitAsync(ct);
     }
 
-    public Task ClearAsync(DeviceAddress device, CancellationToken ct)
+    public async Task ClearAsync(DeviceAddress device, CancellationToken ct)
     {
         var names = new QueueNames(device);
-        return _db.ScriptEvaluateAsync(
+        var shared = await _db.ScriptEvaluateAsync(
             QueueScripts.Clear, [names.Queue, names.State], [names.MessagePrefix]).WaitAsync(ct);
+        await ReleaseAsync((byte[][])shared!).WaitAsync(ct);
     }
 
     public async Task<int> ExpireAsync(CancellationToken ct)
@@ -158,10 +172,11 @@ internal sealed class RedisMessageQueue(IConnectionMultiplexer redis, QueueCaps 
 
     private static byte[] Member(Mail mail)
     {
-        var member = new byte[MemberBytes];
+        var member = new byte[MemberBytes + (mail.Shared?.Name.Length ?? 0)];
         BinaryPrimitives.WriteInt64BigEndian(member, mail.Deadline.ToUnixTimeMilliseconds());
         BinaryPrimitives.WriteUInt128BigEndian(member.AsSpan(8), mail.Once);
-        BinaryPrimitives.WriteInt32BigEndian(member.AsSpan(24), mail.Envelope.Length);
+        BinaryPrimitives.WriteInt32BigEndian(member.AsSpan(24), mail.Size);
+        mail.Shared?.Name.Span.CopyTo(member.AsSpan(MemberBytes));
         return member;
     }
 
@@ -176,6 +191,33 @@ internal sealed class RedisMessageQueue(IConnectionMultiplexer redis, QueueCaps 
 
     private static DateTimeOffset DeadlineOf(byte[] member) =>
         DateTimeOffset.FromUnixTimeMilliseconds(BinaryPrimitives.ReadInt64BigEndian(member));
+
+    private static string SharedKey(ReadOnlySpan<byte> name) => "b:" + Convert.ToHexStringLower(name);
+
+    private static byte[]? Whole(byte[] envelope, byte[] member, Dictionary<string, byte[]?> ends) =>
+        member.Length == MemberBytes ? envelope
+        : ends[SharedKey(member.AsSpan(MemberBytes))] is { } end ? SharedBody.Join(envelope, end)
+        : null;
+
+    // Null: it has just expired, and its envelope with it.
+    private async Task<Dictionary<string, byte[]?>> EndsOfAsync(byte[][] members)
+    {
+        var keys = members.Where(member => member.Length > MemberBytes).Select(member => SharedKey(member.AsSpan(MemberBytes)))
+            .Distinct().ToList();
+        var ends = await Task.WhenAll(keys.Select(key => _db.HashGetAsync(key, "d")));
+        return keys.Zip(ends).ToDictionary(pair => pair.First, pair => (byte[]?)pair.Second);
+    }
+
+    // Mails that were announced and do not wait after all.
+    private Task ReleaseAsync(IReadOnlyList<Mail> mail, Func<int, bool> isGone) => mail.Any(one => one.Shared is not null)
+        ? ReleaseAsync([.. mail.Where((one, i) => one.Shared is not null && isGone(i)).Select(one => one.Shared!.Name.ToArray())])
+        : Task.CompletedTask;
+
+    // After a crash in between the shared end stays until its deadline; it never goes too early.
+    private Task ReleaseAsync(byte[][] names) => names.Length == 0
+        ? Task.CompletedTask
+        : Task.WhenAll(names.CountBy(name => SharedKey(name)).Select(
+            key => _db.ScriptEvaluateAsync(QueueScripts.Release, [key.Key], [key.Value])));
 
     // A negative position marks a queue that was empty: only then does the reaper's index need a line.
     // A crash in between costs nothing but the reaper's count: Redis itself expires every key.

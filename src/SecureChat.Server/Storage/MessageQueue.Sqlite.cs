@@ -37,9 +37,10 @@ internal sealed class SqliteMessageQueue : IMessageQueue, IDisposable
         _started = time.GetTimestamp();
         _file = new QueueFile(path, survivesPowerLoss);
         _startTime = Math.Max(time.GetUtcNow().ToUnixTimeMilliseconds(), _file.LoadClock());
+        var shared = new Dictionary<long, QueueShared>();
         foreach (var row in _file.Load())
         {
-            _memory.Restore(row);
+            _memory.Restore(row, row.Shared == 0 ? null : SharedBy(row.Shared, shared));
             _startTime = Math.Max(_startTime, row.Position / 1000);
         }
 
@@ -51,6 +52,13 @@ internal sealed class SqliteMessageQueue : IMessageQueue, IDisposable
     public Task PingAsync(CancellationToken ct)
     {
         _file.Check();
+        return Task.CompletedTask;
+    }
+
+    public Task ShareAsync(SharedBody body, DateTimeOffset deadline, CancellationToken ct)
+    {
+        // Written together with the first mail that ends with it.
+        body.Row = new QueueShared(body.Bytes, body.Mails);
         return Task.CompletedTask;
     }
 
@@ -69,6 +77,11 @@ internal sealed class SqliteMessageQueue : IMessageQueue, IDisposable
 
             if (!_memory.Fits(mail, known, _caps, now))
             {
+                foreach (var one in mail)
+                {
+                    _writer.Release(one.Shared?.Row);
+                }
+
                 return Task.FromResult<long[]?>(null);
             }
 
@@ -91,7 +104,7 @@ internal sealed class SqliteMessageQueue : IMessageQueue, IDisposable
         foreach (var entry in entries)
         {
             // The body leaves memory only after its commit, so one of the two has it, unless it was acknowledged meanwhile.
-            if ((entry.Body ?? _file.Read(entry.Position)) is { } body)
+            if (BodyOf(entry) is { } body)
             {
                 var deadline = DateTimeOffset.FromUnixTimeMilliseconds(entry.Deadline - now + wall);
                 found.Add(new StoredMail(entry.Position, deadline, body));
@@ -196,6 +209,17 @@ internal sealed class SqliteMessageQueue : IMessageQueue, IDisposable
         _file.Dispose();
     }
 
+    private static QueueShared SharedBy(long id, Dictionary<long, QueueShared> known)
+    {
+        if (!known.TryGetValue(id, out var shared))
+        {
+            known[id] = shared = new QueueShared(null, 0) { Id = id, Committing = true, IsWritten = true };
+        }
+
+        shared.Open++;
+        return shared;
+    }
+
     private static UInt128 KnownAs(Mail mail)
     {
         Span<byte> name = stackalloc byte[33];
@@ -205,6 +229,14 @@ internal sealed class SqliteMessageQueue : IMessageQueue, IDisposable
         Span<byte> hash = stackalloc byte[32];
         SHA256.HashData(name, hash);
         return BinaryPrimitives.ReadUInt128BigEndian(hash);
+    }
+
+    private byte[]? BodyOf(QueueEntry entry)
+    {
+        var body = entry.Body ?? _file.Read(entry.Position);
+        return entry.Shared is not { } shared || body is null ? body
+            : (shared.Bytes ?? _file.ReadShared(shared.Id)) is { } end ? SharedBody.Join(body, end)
+            : null;
     }
 
     // The queue's own time, and the machine's. Callers hold the gate.
@@ -234,6 +266,7 @@ internal sealed class SqliteMessageQueue : IMessageQueue, IDisposable
             var life = mail[i].Deadline.ToUnixTimeMilliseconds() - time.Wall;
             if (life <= 0 || !_memory.Remember(known[i], time.Now))
             {
+                _writer.Release(mail[i].Shared?.Row);
                 continue;
             }
 
@@ -259,10 +292,12 @@ internal sealed class SqliteMessageQueue : IMessageQueue, IDisposable
         if (entry.Committing)
         {
             _writer.Add(new QueueWrite(kind) { Position = entry.Position });
+            _writer.Release(entry.Shared);
             return;
         }
 
         entry.Gone = true;
+        _writer.Release(entry.Shared);
         if (entry.Append is { } append && append.OneGone())
         {
             answered.Add(append);

@@ -15,6 +15,11 @@ internal interface IMessageQueue
     /// <summary>Throws when the store cannot be reached.</summary>
     Task PingAsync(CancellationToken ct);
 
+    /// <summary>Announces what mails will end with, before the first of them is appended; it is stored once for all of them.</summary>
+    /// <remarks>Gone with the last mail's acknowledgement, at the latest when they expire.</remarks>
+    /// <param name="deadline">The latest of the mails'.</param>
+    Task ShareAsync(SharedBody body, DateTimeOffset deadline, CancellationToken ct);
+
     /// <summary>Stores all of <paramref name="mail"/> (any devices of one account), or none of it.</summary>
     /// <remarks>
     /// Completes when the mail survives <c>kill -9</c>. Mail whose <see cref="Mail.Once"/> is already known within its life is
@@ -57,10 +62,22 @@ internal delegate bool Positioned(int index, long position, long previous);
 /// <param name="To">The recipient device.</param>
 /// <param name="Once">Idempotency key: a hash of sender and message id, so that no sender can pre-empt another's id.</param>
 /// <param name="Deadline">When it must be gone.</param>
-/// <param name="Envelope">A serialised <see cref="Protocol.Proto.Envelope"/>.</param>
+/// <param name="Envelope">A serialised <see cref="Protocol.Proto.Envelope"/>, or its beginning if there is a shared end.</param>
 /// <param name="Urgent">Worth waking a sleeping device for.</param>
+/// <param name="Shared">The envelope's end, see <see cref="IMessageQueue.ShareAsync"/>.</param>
 internal readonly record struct Mail(
-    DeviceAddress To, UInt128 Once, DateTimeOffset Deadline, ReadOnlyMemory<byte> Envelope, bool Urgent = false);
+    DeviceAddress To,
+    UInt128 Once,
+    DateTimeOffset Deadline,
+    ReadOnlyMemory<byte> Envelope,
+    bool Urgent = false,
+    SharedBody? Shared = null)
+{
+    /// <summary>Of the whole envelope, which is what a queue's cap counts: sharing gives nobody more room.</summary>
+    public int Size => Envelope.Length + (Shared?.Bytes.Length ?? 0);
+
+    public ReadOnlyMemory<byte> Whole => Shared is null ? Envelope : SharedBody.Join(Envelope.Span, Shared.Bytes);
+}
 
 /// <summary>One envelope as it is read back.</summary>
 internal readonly record struct StoredMail(long Position, DateTimeOffset Deadline, ReadOnlyMemory<byte> Envelope);

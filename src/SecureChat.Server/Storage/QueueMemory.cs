@@ -24,13 +24,13 @@ internal sealed class QueueMemory
     public bool RemembersAnything => _generations.Count > 0;
 
     /// <summary>Puts back a row that was in the file at start.</summary>
-    public void Restore(QueueFile.Row row)
+    public void Restore(QueueFile.Row row, QueueShared? shared)
     {
         _last = Math.Max(_last, row.Position);
         Current(row.Position / 1000).Add(row.Known);
         if (row.To is { } to)
         {
-            Enqueue(new QueueEntry(to, row.Known, row.Position, row.Deadline, row.Size) { Committing = true });
+            Enqueue(new QueueEntry(to, row.Known, row.Position, row.Deadline, row.Size) { Shared = shared, Committing = true });
         }
     }
 
@@ -44,13 +44,13 @@ internal sealed class QueueMemory
                 continue;
             }
 
-            var (count, bytes) = (1, (long)mail[i].Envelope.Length);
+            var (count, bytes) = (1, (long)mail[i].Size);
             for (var j = 0; j < i; j++)
             {
                 if (mail[j].To == mail[i].To)
                 {
                     count++;
-                    bytes += mail[j].Envelope.Length;
+                    bytes += mail[j].Size;
                 }
             }
 
@@ -81,11 +81,17 @@ internal sealed class QueueMemory
     public QueueEntry Add(Mail mail, UInt128 known, long now, long deadline, QueueAppend append)
     {
         _last = Math.Max(now * 1000, _last + 1);
-        var entry = new QueueEntry(mail.To, known, _last, deadline, mail.Envelope.Length)
+        var entry = new QueueEntry(mail.To, known, _last, deadline, mail.Size)
         {
+            Shared = mail.Shared?.Row,
             Append = append,
             Body = ArrayOf(mail.Envelope),
         };
+        if (entry.Shared is { Id: 0 } shared)
+        {
+            shared.Id = entry.Position;
+        }
+
         Enqueue(entry);
         return entry;
     }
@@ -276,9 +282,13 @@ internal sealed class QueueEntry(DeviceAddress to, UInt128 known, long position,
 
     public long Deadline { get; } = deadline;
 
+    /// <summary>Of the whole envelope.</summary>
     public int Size { get; } = size;
 
-    /// <summary>The envelope, until its commit; afterwards the file has it.</summary>
+    /// <summary>The envelope's end, if others have the same.</summary>
+    public QueueShared? Shared { get; init; }
+
+    /// <summary>The envelope, or its beginning if the end is shared, until its commit; afterwards the file has it.</summary>
     public byte[]? Body { get; set; }
 
     /// <summary>The call that waits for it, until its commit.</summary>

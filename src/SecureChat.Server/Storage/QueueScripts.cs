@@ -38,7 +38,7 @@ internal static class QueueScripts
         local fresh, count, bytes, seen = {}, {}, {}, {}
         for i = 1, mails do
           local q, s, m = KEYS[i * 3 - 2], KEYS[i * 3 - 1], KEYS[i * 3]
-          local size = #ARGV[i * 3 + 3]
+          local size = be(ARGV[i * 3 + 2], 25, 28)
           fresh[i] = not seen[m] and tonumber(ARGV[i * 3 + 1]) > now and redis.call('EXISTS', m) == 0
           seen[m] = true
           if fresh[i] then
@@ -67,7 +67,7 @@ internal static class QueueScripts
             local empty = redis.call('ZCARD', q) == 0
             redis.call('SET', m, ARGV[i * 3 + 3], 'PX', life)
             redis.call('ZADD', q, position, ARGV[i * 3 + 2])
-            redis.call('HINCRBY', s, 'n', #ARGV[i * 3 + 3])
+            redis.call('HINCRBY', s, 'n', be(ARGV[i * 3 + 2], 25, 28))
             redis.call('HSET', s, 'p', position)
             if redis.call('PTTL', q) < life then redis.call('PEXPIRE', q, life + 60000) end
             if redis.call('PTTL', s) < life + 60000 then redis.call('PEXPIRE', s, life + 120000) end
@@ -77,8 +77,12 @@ internal static class QueueScripts
         return answer
         """;
 
-    /// <summary>KEYS: queue, state. ARGV: message prefix, positions. Leaves tombstones, so that a repeated send stays known.</summary>
+    /// <summary>
+    /// KEYS: queue, state. ARGV: message prefix, positions. Leaves tombstones, so that a repeated send stays known. Returns the names
+    /// of shared bodies, once for each mail that needs one no more.
+    /// </summary>
     public const string Ack = """
+        local shared = {}
         for i = 2, #ARGV do
           for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[i], ARGV[i])) do
             redis.call('ZREM', KEYS[1], member)
@@ -86,17 +90,34 @@ internal static class QueueScripts
             local size = 0
             for b = 25, 28 do size = size * 256 + string.byte(member, b) end
             redis.call('HINCRBY', KEYS[2], 'n', -size)
+            if #member > 28 then shared[#shared + 1] = string.sub(member, 29) end
           end
         end
-        return 0
+        return shared
         """;
 
-    /// <summary>KEYS: queue, state. ARGV: message prefix.</summary>
+    /// <summary>KEYS: queue, state. ARGV: message prefix. Returns names as <see cref="Ack"/> does.</summary>
     public const string Clear = """
+        local shared = {}
         for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+          if #member > 28 then shared[#shared + 1] = string.sub(member, 29) end
           redis.call('DEL', ARGV[1] .. string.sub(member, 9, 24))
         end
         redis.call('DEL', KEYS[1], KEYS[2])
+        return shared
+        """;
+
+    /// <summary>KEYS: shared body. ARGV: body, how many mails will end with it, life (ms).</summary>
+    public const string Share = """
+        redis.call('HSET', KEYS[1], 'd', ARGV[1], 'n', ARGV[2])
+        return redis.call('PEXPIRE', KEYS[1], ARGV[3])
+        """;
+
+    /// <summary>KEYS: shared body. ARGV: how many mails need it no more. One that expired is not made anew.</summary>
+    public const string Release = """
+        if redis.call('EXISTS', KEYS[1]) == 1 and redis.call('HINCRBY', KEYS[1], 'n', -ARGV[1]) <= 0 then
+          redis.call('DEL', KEYS[1])
+        end
         return 0
         """;
 

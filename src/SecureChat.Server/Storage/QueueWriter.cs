@@ -19,6 +19,9 @@ internal sealed class QueueWriter : IDisposable
 
     // In order, each with the timestamp from which on it is written after all.
     private readonly Queue<(QueueWrite Write, long Due)> _handedOver = new();
+
+    // First written with the batch at hand.
+    private readonly List<QueueShared> _newShared = [];
     private List<QueueWrite> _pending = [];
     private bool _stopped;
 
@@ -48,6 +51,15 @@ internal sealed class QueueWriter : IDisposable
         }
 
         _handedOver.Enqueue((write, Stopwatch.GetTimestamp() + (long)(_patience.TotalSeconds * Stopwatch.Frequency)));
+    }
+
+    /// <summary>One mail fewer needs a shared body; with the last one it goes. The gate is held.</summary>
+    public void Release(QueueShared? shared)
+    {
+        if (shared is not null && --shared.Open == 0 && shared.Committing)
+        {
+            Add(new QueueWrite(QueueWriteKind.DeleteShared) { Position = shared.Id });
+        }
     }
 
     /// <summary>Writes what is left and ends.</summary>
@@ -90,6 +102,7 @@ internal sealed class QueueWriter : IDisposable
                     if (write.Entry is { Gone: false } entry)
                     {
                         entry.Committing = true;
+                        entry.Shared?.Committing = true;
                     }
                 }
 
@@ -139,10 +152,14 @@ internal sealed class QueueWriter : IDisposable
         catch (SqliteException failure)
         {
             _file.Rollback();
+            _newShared.ForEach(shared => shared.IsWritten = false);
+            _newShared.Clear();
             Refuse(batch, failure);
             return;
         }
 
+        _newShared.ForEach(shared => shared.Bytes = null);
+        _newShared.Clear();
         var answered = new List<QueueAppend>(batch.Count);
         foreach (var write in batch)
         {
@@ -200,14 +217,16 @@ internal sealed class QueueWriter : IDisposable
             switch (write.Kind)
             {
                 case QueueWriteKind.Insert:
-                    var entry = write.Entry!;
-                    _file.Insert(entry.Position, entry.Known, entry.To, entry.Deadline, entry.Body!);
+                    InsertInFile(write.Entry!);
                     break;
                 case QueueWriteKind.Acknowledge:
                     _file.Acknowledge(write.Position);
                     break;
                 case QueueWriteKind.Delete:
                     _file.Delete(write.Position);
+                    break;
+                case QueueWriteKind.DeleteShared:
+                    _file.DeleteShared(write.Position);
                     break;
                 case QueueWriteKind.DeleteOlder:
                     _file.DeleteOlderThan(write.Position);
@@ -224,6 +243,18 @@ internal sealed class QueueWriter : IDisposable
         }
     }
 
+    private void InsertInFile(QueueEntry entry)
+    {
+        if (entry.Shared is { IsWritten: false } shared)
+        {
+            _file.InsertShared(shared.Id, shared.Bytes!);
+            shared.IsWritten = true;
+            _newShared.Add(shared);
+        }
+
+        _file.Insert(entry.Position, entry.Known, entry.To, entry.Deadline, entry.Body!, entry.Shared?.Id);
+    }
+
     // A full disk: senders are told, what they sent is forgotten, and removals are tried again with the next batch.
     private void Refuse(List<QueueWrite> batch, SqliteException failure)
     {
@@ -236,6 +267,7 @@ internal sealed class QueueWriter : IDisposable
                 {
                     _memory.Remove(entry.To, entry.Position);
                     _memory.Unremember(entry.Known);
+                    Release(entry.Shared);
                 }
                 else if (write.Kind is not (QueueWriteKind.Insert or QueueWriteKind.Answer))
                 {
@@ -259,6 +291,7 @@ internal enum QueueWriteKind
     Insert,
     Acknowledge,
     Delete,
+    DeleteShared,
     DeleteOlder,
 
     /// <summary>Remembers the time, and empties the log once it is committed.</summary>

@@ -29,6 +29,9 @@ public sealed class MultiRecipientPart
     public IReadOnlyList<RecipientDevice> Devices { get; }
 
     internal byte[] KeyMaterial { get; }
+
+    /// <summary>The part of the account's envelope that only it has; <see cref="MultiRecipientMessage.Shared"/> is the rest.</summary>
+    public byte[] Beginning() => [SealedSenderV2.ReceivedVersion, .. KeyMaterial];
 }
 
 /// <summary>
@@ -139,11 +142,14 @@ public sealed class MultiRecipientMessage
             : throw SealedEnvelope.Malformed();
     }
 
+    /// <summary>What all envelopes end with.</summary>
+    public ReadOnlyMemory<byte> Shared => _shared;
+
     /// <summary>The envelope that each of an account's devices gets.</summary>
     public byte[] EnvelopeFor(MultiRecipientPart recipient)
     {
         ArgumentNullException.ThrowIfNull(recipient);
-        return [SealedSenderV2.ReceivedVersion, .. recipient.KeyMaterial, .. _shared];
+        return [.. recipient.Beginning(), .. _shared];
     }
 
     private static void WriteDevices(ArrayBufferWriter<byte> writer, IReadOnlyList<RecipientDevice> devices)

@@ -164,6 +164,8 @@ public sealed class DeliveryTests
             await Task.WhenAny(_reached.Task, Task.Delay(TimeSpan.FromMilliseconds(300), TimeProvider.System, Ct));
         }
 
+        public Task ShareAsync(SharedBody body, DateTimeOffset deadline, CancellationToken ct) => inner.ShareAsync(body, deadline, ct);
+
         public async Task<IReadOnlyList<StoredMail>> ReadAsync(DeviceAddress device, long after, int count, CancellationToken ct)
         {
             await MomentAsync();

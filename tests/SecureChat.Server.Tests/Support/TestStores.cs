@@ -1,3 +1,4 @@
+using Microsoft.Data.Sqlite;
 using SecureChat.Server.Push;
 using SecureChat.Server.Storage;
 using StackExchange.Redis;
@@ -22,6 +23,7 @@ internal sealed class TestStores(StoreKind kind, TestClock clock) : IAsyncDispos
     private readonly string _pushTag = "push:" + Ids.New();
     private string? _folder;
     private IConnectionMultiplexer? _redis;
+    private IConnectionMultiplexer? _queueRedis;
 
     public TestClock Clock { get; } = clock;
 
@@ -68,7 +70,7 @@ internal sealed class TestStores(StoreKind kind, TestClock clock) : IAsyncDispos
     {
         if (kind != StoreKind.Embedded)
         {
-            return new RedisMessageQueue(await RedisAsync(), caps ?? SmallCaps, Clock.Time) { Index = "queues:" + Ids.New() };
+            return new RedisMessageQueue(_queueRedis ??= await RedisAsync(), caps ?? SmallCaps, Clock.Time) { Index = "queues:" + Ids.New() };
         }
 
         var queue = new SqliteMessageQueue(
@@ -79,6 +81,34 @@ internal sealed class TestStores(StoreKind kind, TestClock clock) : IAsyncDispos
             return ValueTask.CompletedTask;
         });
         return queue;
+    }
+
+    /// <summary>What the queue's store holds, in bytes.</summary>
+    public async Task<long> StoredBytesAsync()
+    {
+        if (kind == StoreKind.Embedded)
+        {
+            return Directory.GetFiles(Folder).Sum(file => new FileInfo(file).Length);
+        }
+
+        var sizes = await Task.WhenAll(KeysOfQueue("*").Select(key => _queueRedis!.GetDatabase().ExecuteAsync("MEMORY", "USAGE", key)));
+        return sizes.Sum(size => size.IsNull ? 0 : (long)size);
+    }
+
+    /// <summary>How many of these the queue's store holds; SQLite, which is this test's own, tells of all that it holds.</summary>
+    public async Task<int> CountAsync(params SharedBody[] bodies)
+    {
+        if (kind != StoreKind.Embedded)
+        {
+            var keys = Array.ConvertAll(bodies, body => (RedisKey)("b:" + Convert.ToHexStringLower(body.Name.Span)));
+            return (await Task.WhenAll(keys.Select(key => _queueRedis!.GetDatabase().KeyExistsAsync(key)))).Count(exists => exists);
+        }
+
+        using var file = new SqliteConnection($"Data Source={Path.Combine(Folder, "queue.db")};Pooling=False");
+        file.Open();
+        using var command = file.CreateCommand();
+        command.CommandText = "SELECT count(*) FROM shared_body";
+        return (int)(long)command.ExecuteScalar()!;
     }
 
     public async Task<IHotStore> HotStoreAsync() =>
@@ -108,6 +138,9 @@ internal sealed class TestStores(StoreKind kind, TestClock clock) : IAsyncDispos
             await undo();
         }
     }
+
+    private IEnumerable<RedisKey> KeysOfQueue(string pattern) =>
+        _queueRedis!.GetServers().SelectMany(server => server.Keys(_queueRedis.GetDatabase().Database, pattern, 1000));
 
     private async Task<IConnectionMultiplexer> RedisAsync()
     {
