@@ -146,9 +146,9 @@ public sealed class SealedSendTests
     }
 
     [Fact]
-    public async Task A_thousand_accounts_get_one_message_from_one_request()
+    public async Task T5_a_message_for_a_thousand_accounts_is_charged_for_each_of_them_and_reaches_all_or_none()
     {
-        await using var node = await LoopbackNode.StartAsync();
+        await using var node = await LoopbackNode.StartAsync("--Limits:Scale=1");
         var members = new List<ChatDevice>();
         for (var i = 0; i < 1000; i++)
         {
@@ -170,6 +170,52 @@ public sealed class SealedSendTests
         Assert.Equal(1000, await node.Get<IMessageQueue>().CountAsync(Ct));
         await using var last = await ChatSocket.ConnectAsync(node.SocketPort, members[999]);
         Assert.Equal(Body, Open(await last.NextDeliveryAsync(), members[999]));
+
+        // The bucket has 3,000: after three times a thousand the fourth is refused, though hardly a request was made.
+        await stranger.PostAsync("/v1/sealed/many", Content(Many(members, wrong)), Ct);
+        var fourth = await stranger.PostAsync("/v1/sealed/many", Content(Many(members, rights)), Ct);
+        Assert.Equal("429 rate_limited", await fourth.OutcomeAsync());
+        Assert.NotNull(fourth.Headers.RetryAfter);
+        Assert.Equal(1000, await node.Get<IMessageQueue>().CountAsync(Ct));
+    }
+
+    [Fact]
+    public async Task T5_more_recipients_than_there_may_be_are_refused_before_anything_is_looked_up()
+    {
+        await using var node = await LoopbackNode.StartAsync();
+        var crowd = Enumerable.Range(0, 1025).Select(_ => new ChatDevice(new(Ids.New(), 1), 7, 1, "")).ToList();
+        using var stranger = Stranger(node);
+
+        var refused = await stranger.PostAsync("/v1/sealed/many", Content(Many(crowd, crowd.ConvertAll(_ => Random()))), Ct);
+
+        Assert.Equal("400 malformed", await refused.OutcomeAsync());
+    }
+
+    [Theory, EveryStore]
+    public async Task Whoever_is_there_and_whoever_comes_later_get_the_bytes_that_they_would_get_alone(Stores stores)
+    {
+        var settings = stores is Stores.Shared ? await TemporaryServers.NewStoresAsync() : [];
+        await using var node = await LoopbackNode.StartAsync([.. settings.Select(setting => $"--{setting.Name}={setting.Value}")]);
+        ChatDevice[] members = [await node.NewDeviceAsync(), await node.NewDeviceAsync()];
+        foreach (var member in members)
+        {
+            await node.Get<SendPolicies>().SetAsync(member.Address.Account, null, anyone: true, Ct);
+        }
+
+        using var stranger = Stranger(node);
+        await using var there = await ChatSocket.ReadyAsync(node.SocketPort, members[0]);
+        var many = Many(members, [[], []]);
+        Assert.Equal("204", await (await stranger.PostAsync("/v1/sealed/many", Content(many), Ct)).OutcomeAsync());
+        await using var later = await ChatSocket.ConnectAsync(node.SocketPort, members[1]);
+
+        var parts = MultiRecipientMessage.Parse(many.Message.Span);
+        foreach (var (socket, member) in new[] { (there, members[0]), (later, members[1]) })
+        {
+            var delivered = (await socket.NextDeliveryAsync()).Envelope;
+            var part = parts.Recipients.Single(part => part.Account.Uuid == member.Address.Account);
+            Assert.Equal(parts.EnvelopeFor(part), delivered.Content.ToByteArray());
+            Assert.Equal((many.Id, 1ul, ContentType.Sealed), (delivered.Id, delivered.Timestamp, delivered.Type));
+        }
     }
 
     [Theory]
