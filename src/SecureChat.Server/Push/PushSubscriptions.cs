@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using SecureChat.Protocol;
 using SecureChat.Server.Storage;
 
@@ -14,14 +13,12 @@ internal sealed class PushSubscriptions : IDisposable
     private readonly Database _db;
     private readonly Secrets _secrets;
     private readonly AccountNotices _notices;
-    private readonly TimeProvider _time;
-    private readonly ConcurrentDictionary<Guid, Known> _known = new();
-    private long _changes;
+    private readonly AccountCache<long[]> _devices;
 
     public PushSubscriptions(Database db, Secrets secrets, AccountNotices notices, TimeProvider time)
     {
-        (_db, _secrets, _notices, _time) = (db, secrets, notices, time);
-        _notices.DevicesChanged += Forget;
+        (_db, _secrets, _notices) = (db, secrets, notices);
+        _devices = new(notices, time, TimeSpan.FromMinutes(1), LoadAsync);
     }
 
     /// <summary>Replaces what the device had; false: the device is gone.</summary>
@@ -59,44 +56,15 @@ internal sealed class PushSubscriptions : IDisposable
             DELETE FROM push_subscriptions
             WHERE account = {device.Account} AND device = {device.Device} AND sealed = {row}
             """, ct);
-        Forget(device.Account);
+        await _notices.PublishAsync(device.Account, [], ct);
     }
 
     /// <summary>Whether the device can be woken at all.</summary>
-    public async Task<bool> HasAsync(DeviceAddress device, CancellationToken ct)
-    {
-        var now = _time.GetTimestamp();
-        if (!_known.TryGetValue(device.Account, out var known) || _time.GetElapsedTime(known.At, now) > Memory)
-        {
-            // A change that comes while the rows are read must not be overwritten by them.
-            var changes = Interlocked.Read(ref _changes);
-            var devices = await _db.QueryAsync<long>(
-                $"SELECT device FROM push_subscriptions WHERE account = {device.Account}", ct);
-            known = new Known([.. devices], now);
-            if (_known.Count >= MaxKnown)
-            {
-                _known.Clear();
-            }
+    public async Task<bool> HasAsync(DeviceAddress device, CancellationToken ct) =>
+        Array.IndexOf(await _devices.GetAsync(device.Account, ct), device.Device) >= 0;
 
-            if (changes == Interlocked.Read(ref _changes))
-            {
-                _known[device.Account] = known;
-            }
-        }
+    public void Dispose() => _devices.Dispose();
 
-        return Array.IndexOf(known.Devices, device.Device) >= 0;
-    }
-
-    public void Dispose() => _notices.DevicesChanged -= Forget;
-
-    private void Forget(Guid account)
-    {
-        Interlocked.Increment(ref _changes);
-        _known.TryRemove(account, out _);
-    }
-
-    private const int MaxKnown = 100_000;
-    private static readonly TimeSpan Memory = TimeSpan.FromMinutes(1);
-
-    private sealed record Known(long[] Devices, long At);
+    private async Task<long[]> LoadAsync(Guid account) =>
+        [.. await _db.QueryAsync<long>($"SELECT device FROM push_subscriptions WHERE account = {account}", CancellationToken.None)];
 }

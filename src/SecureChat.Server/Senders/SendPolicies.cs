@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using SecureChat.Server.Storage;
 
@@ -17,18 +16,15 @@ internal sealed class SendPolicies : IDisposable
     /// <summary>Delivery tokens, and blocked accounts, of one account.</summary>
     public const int MaxEntries = 1000;
 
-    private static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(0.8);
-
-    private readonly ConcurrentDictionary<Guid, Entry> _entries = new();
     private readonly Database _db;
     private readonly Secrets _secrets;
-    private readonly TimeProvider _time;
-    private readonly ITimer _sweep;
+    private readonly AccountNotices _notices;
+    private readonly AccountCache<PolicyRow> _policies;
 
-    public SendPolicies(Database db, Secrets secrets, TimeProvider time)
+    public SendPolicies(Database db, Secrets secrets, AccountNotices notices, TimeProvider time)
     {
-        (_db, _secrets, _time) = (db, secrets, time);
-        _sweep = time.CreateTimer(_ => Sweep(), null, MaxAge * 4, MaxAge * 4);
+        (_db, _secrets, _notices) = (db, secrets, notices);
+        _policies = new(notices, time, TimeSpan.FromSeconds(0.8), LoadAsync);
     }
 
     /// <summary>Whether a sender without a name may send to the account with this right.</summary>
@@ -36,7 +32,7 @@ internal sealed class SendPolicies : IDisposable
     /// <param name="right">An access key, a delivery token, or nothing.</param>
     public async ValueTask<bool> AdmitsSealedAsync(Guid account, ReadOnlyMemory<byte> right, CancellationToken ct)
     {
-        var policy = await PolicyAsync(account, ct);
+        var policy = await _policies.GetAsync(account, ct);
         var hash = Hash(Purpose.Right, account, right.Span);
         var hasKey = CryptographicOperations.FixedTimeEquals(hash, policy.AccessKeyHash ?? new byte[HashBytes]);
         var hasToken = Contains(policy.Tokens, hash);
@@ -46,7 +42,7 @@ internal sealed class SendPolicies : IDisposable
     /// <summary>Whether the account has blocked this sender.</summary>
     public async ValueTask<bool> BlocksAsync(Guid account, Guid sender, CancellationToken ct)
     {
-        var policy = await PolicyAsync(account, ct);
+        var policy = await _policies.GetAsync(account, ct);
         return policy.Blocked.Length > 0 && Contains(policy.Blocked, Hash(Purpose.Blocked, account, sender.ToByteArray(bigEndian: true)));
     }
 
@@ -79,26 +75,7 @@ internal sealed class SendPolicies : IDisposable
             account, row => row with { Blocked = blocked ? Changed(row.Blocked, hash, []) : Changed(row.Blocked, [], hash) }, ct);
     }
 
-    public void Dispose() => _sweep.Dispose();
-
-    private async ValueTask<PolicyRow> PolicyAsync(Guid account, CancellationToken ct)
-    {
-        if (!_entries.TryGetValue(account, out var entry) || _time.GetElapsedTime(entry.LoadedAt) > MaxAge)
-        {
-            entry = new Entry(_time.GetTimestamp(), new(() => LoadAsync(account)));
-            _entries[account] = entry;
-        }
-
-        try
-        {
-            return await entry.Policy.Value.WaitAsync(ct);
-        }
-        catch (Exception e) when (e is not OperationCanceledException)
-        {
-            _entries.TryRemove(KeyValuePair.Create(account, entry));
-            throw;
-        }
-    }
+    public void Dispose() => _policies.Dispose();
 
     private async Task<PolicyRow> LoadAsync(Guid account) =>
         await _db.FirstOrDefaultAsync<PolicyRow>($"""
@@ -131,7 +108,7 @@ internal sealed class SendPolicies : IDisposable
                 return true;
             },
             ct);
-        _entries.TryRemove(account, out _);
+        await _notices.PublishAsync(account, [], ct);
         return changed;
     }
 
@@ -164,17 +141,6 @@ internal sealed class SendPolicies : IDisposable
             .Concat(add).DistinctBy(Convert.ToHexString).SelectMany(hash => hash),
     ];
 
-    private void Sweep()
-    {
-        foreach (var old in _entries)
-        {
-            if (_time.GetElapsedTime(old.Value.LoadedAt) > MaxAge)
-            {
-                _entries.TryRemove(old);
-            }
-        }
-    }
-
     private const int HashBytes = 16;
     private static readonly byte[] Nothing = [];
 
@@ -183,8 +149,6 @@ internal sealed class SendPolicies : IDisposable
         Right = 0xA0,
         Blocked = 0xA1,
     }
-
-    private sealed record Entry(long LoadedAt, Lazy<Task<PolicyRow>> Policy);
 
     private sealed record PolicyRow
     {

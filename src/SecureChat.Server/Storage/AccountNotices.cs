@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 
 namespace SecureChat.Server.Storage;
 
-/// <summary>Tells every node that an account's devices changed, or that credentials ended.</summary>
+/// <summary>Tells every node that something about an account changed, or that credentials ended.</summary>
 /// <remarks>
 /// A notice in the hot store is quick but may be lost; the epochs in the table <c>ended_epochs</c> are not, and every
 /// node reads the recent ones once a second. Handlers therefore see an epoch several times, and must not mind.
@@ -11,7 +11,10 @@ internal sealed partial class AccountNotices(
     IHotStore hot, Database db, TimeProvider time, ILogger<AccountNotices> log) : BackgroundService
 {
     /// <summary>Raised on every node; must not block or throw.</summary>
-    public event Action<Guid>? DevicesChanged;
+    public event Action<Guid>? AccountChanged;
+
+    /// <summary>Whether no notice can be lost: this process is alone with its database.</summary>
+    public bool HearsEveryChange => !hot.IsShared;
 
     /// <summary>Credentials with this epoch are void: drop the sockets that were opened with them. Must not block or throw.</summary>
     public event Action<long>? CredentialsEnded;
@@ -92,7 +95,7 @@ internal sealed partial class AccountNotices(
             return;
         }
 
-        DevicesChanged?.Invoke(new Guid(notice[..16], bigEndian: true));
+        AccountChanged?.Invoke(new Guid(notice[..16], bigEndian: true));
         for (var rest = notice[16..]; rest.Length >= 8; rest = rest[8..])
         {
             CredentialsEnded?.Invoke(BinaryPrimitives.ReadInt64BigEndian(rest));
