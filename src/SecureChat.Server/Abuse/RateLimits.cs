@@ -1,3 +1,4 @@
+using SecureChat.Protocol;
 using SecureChat.Server.Storage;
 
 namespace SecureChat.Server.Abuse;
@@ -5,6 +6,9 @@ namespace SecureChat.Server.Abuse;
 /// <summary>Every rate limit there is, each with its reason. Not to be confused with the protocol's sizes in <c>Limits</c>.</summary>
 internal static class RateLimits
 {
+    /// <summary>Every limit below.</summary>
+    public static IReadOnlyList<RateLimit> All => Everything.Value;
+
     /// <summary>A code costs money or annoys a stranger; a household shares an address.</summary>
     public static readonly RateLimit RequestOtp = new("otp", LimitScope.Address, new(10, TimeSpan.FromMinutes(1)), WithoutStore.Refuse);
 
@@ -54,15 +58,15 @@ internal static class RateLimits
     public static readonly RateLimit OpenSocket = new("socket", LimitScope.Address, new(300, TimeSpan.FromMilliseconds(200)), WithoutStore.Admit);
 
     /// <summary>Charged per recipient account. Busy people in groups send bursts; nobody types five messages a second for hours.</summary>
-    public static readonly RateLimit SendMessages = new("send", LimitScope.Account, new(1500, TimeSpan.FromMilliseconds(200)), WithoutStore.Admit);
+    public static readonly RateLimit SendMessages = new("send", LimitScope.Account, new(1500, TimeSpan.FromMilliseconds(200)), WithoutStore.Admit, Limits.MaxRecipients);
 
-    /// <summary>Bounds the parsing; <see cref="SendMessages"/> bounds what is sent.</summary>
+    /// <summary>Bounds the parsing; <c>send</c> bounds what is sent.</summary>
     public static readonly RateLimit PostMessages = new("post", LimitScope.Device, new(600, TimeSpan.FromMilliseconds(100)), WithoutStore.Admit);
 
     /// <summary>Sealed messages, charged per recipient account: a household or a phone network shares an address.</summary>
-    public static readonly RateLimit SendSealed = new("send-sealed", LimitScope.Address, new(3000, TimeSpan.FromMilliseconds(50)), WithoutStore.Admit);
+    public static readonly RateLimit SendSealed = new("send-sealed", LimitScope.Address, new(3000, TimeSpan.FromMilliseconds(50)), WithoutStore.Admit, Limits.MaxSealedRecipients);
 
-    /// <summary>Bounds the parsing; <see cref="SendSealed"/> bounds what is sent.</summary>
+    /// <summary>Bounds the parsing; <c>send-sealed</c> bounds what is sent.</summary>
     public static readonly RateLimit PostSealed = new("post-sealed", LimitScope.Address, new(1200, TimeSpan.FromMilliseconds(50)), WithoutStore.Admit);
 
     /// <summary>What may come in under one right, so that no holder of one fills the queue for all others.</summary>
@@ -71,20 +75,24 @@ internal static class RateLimits
     /// <summary>People report by hand.</summary>
     public static readonly RateLimit Report = new("report", LimitScope.Account, new(20, TimeSpan.FromMinutes(1)), WithoutStore.Refuse);
 
-    /// <summary>Acknowledgements, pings and whatever else a device says on its socket; messages have <see cref="SendMessages"/>.</summary>
-    public static readonly RateLimit SocketFrames = new("frames", LimitScope.Device, new(20_000, TimeSpan.FromMilliseconds(2)), WithoutStore.Admit);
+    /// <summary>Acknowledgements, pings and whatever else a device says on its socket; messages have <c>send</c>. Taken in blocks of 256.</summary>
+    public static readonly RateLimit SocketFrames = new("frames", LimitScope.Device, new(20_000, TimeSpan.FromMilliseconds(2)), WithoutStore.Admit, 256);
 
     /// <summary>An app registers when it starts and when its token changes.</summary>
     public static readonly RateLimit RegisterPush = new("register-push", LimitScope.Device, new(20, TimeSpan.FromMinutes(1)), WithoutStore.Admit);
 
     /// <summary>A long poll comes back at once when mail came.</summary>
     public static readonly RateLimit ReceiveMessages = new("receive", LimitScope.Device, new(240, TimeSpan.FromMilliseconds(250)), WithoutStore.Admit);
+
+    private static readonly Lazy<IReadOnlyList<RateLimit>> Everything = new(() =>
+        [.. typeof(RateLimits).GetFields().Where(field => field.FieldType == typeof(RateLimit)).Select(field => (RateLimit)field.GetValue(null)!)]);
 }
 
 /// <summary>A named token bucket and whose it is.</summary>
 /// <param name="Name">In the RateLimit headers and the hot store's keys.</param>
 /// <param name="WithoutStore">What happens while the hot store does not answer.</param>
-internal sealed record RateLimit(string Name, LimitScope Scope, TokenBucket Bucket, WithoutStore WithoutStore);
+/// <param name="Least">What one request may take: a smaller bucket would never grant it.</param>
+internal sealed record RateLimit(string Name, LimitScope Scope, TokenBucket Bucket, WithoutStore WithoutStore, int Least = 1);
 
 /// <summary>Whether a limit that cannot be looked up lets through.</summary>
 internal enum WithoutStore

@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Text;
+using Microsoft.AspNetCore.Http.HttpResults;
 using SecureChat.Protocol;
+using SecureChat.Server.Storage;
 
 namespace SecureChat.Server.Abuse;
 
@@ -35,25 +37,30 @@ internal static class RequireLimitExtensions
     private static async ValueTask<IResult?> AdmitAsync(HttpContext context, RateLimiter limiter, RateLimit limit)
     {
         // Not cancelled with the request: asking for its token makes one, and a socket would keep it.
-        var wait = await limiter.TakeAsync(limit, Subject(context, limit.Scope), 1, CancellationToken.None);
-        if (context.WebSockets.IsWebSocketRequest && wait <= TimeSpan.Zero)
+        var (wait, left) = await limiter.DrawAsync(limit, Subject(context, limit.Scope), 1, CancellationToken.None);
+        var granted = wait <= TimeSpan.Zero;
+        if (limiter.BucketOf(limit) is not { } bucket || (context.WebSockets.IsWebSocketRequest && granted))
         {
             return null;
         }
 
-        var bucket = limiter.Scaled(limit.Bucket);
+        Describe(context.Response.Headers, limit, bucket, granted ? Math.Floor(left) : 0, granted ? (bucket.Size - left) * bucket.Refill : wait);
+        return granted ? null : Refuse(context, wait);
+    }
+
+    // draft-ietf-httpapi-ratelimit-headers; docs/protocol/overview.md#limits.
+    private static void Describe(IHeaderDictionary headers, RateLimit limit, TokenBucket bucket, double left, TimeSpan reset)
+    {
         var window = Math.Max(1, Math.Ceiling(bucket.Size * bucket.Refill.TotalSeconds));
-        var headers = context.Response.Headers;
         headers["RateLimit-Policy"] =
             string.Create(CultureInfo.InvariantCulture, $"\"{limit.Name}\";q={Math.Floor(bucket.Size)};w={window}");
-        if (wait <= TimeSpan.Zero)
-        {
-            return null;
-        }
+        headers["RateLimit"] =
+            string.Create(CultureInfo.InvariantCulture, $"\"{limit.Name}\";r={left};t={Math.Ceiling(reset.TotalSeconds)}");
+    }
 
-        var seconds = Math.Ceiling(wait.TotalSeconds);
-        headers["RateLimit"] = string.Create(CultureInfo.InvariantCulture, $"\"{limit.Name}\";r=0;t={seconds}");
-        headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
+    private static ProblemHttpResult Refuse(HttpContext context, TimeSpan wait)
+    {
+        context.Response.Headers.RetryAfter = Math.Ceiling(wait.TotalSeconds).ToString(CultureInfo.InvariantCulture);
         return Problem.From(ProtocolError.RateLimited, wait);
     }
 

@@ -1,5 +1,6 @@
 using SecureChat.Protocol;
 using SecureChat.Protocol.Proto;
+using SecureChat.Server.Abuse;
 using SecureChat.Server.Accounts;
 
 namespace SecureChat.Server.Connections;
@@ -12,7 +13,7 @@ namespace SecureChat.Server.Connections;
 internal abstract class ClientSession(Caller caller, bool isJson, SessionTable table)
 {
     private ISessionFrames[] _frames = [];
-    private const int FrameBlock = 256;
+    private static readonly int FrameBlock = RateLimits.SocketFrames.Least;
     private int _framesInHand;
     private bool _closing;
     private long _closingSince;

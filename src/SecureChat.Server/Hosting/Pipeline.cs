@@ -57,7 +57,7 @@ internal static class Pipeline
                 .WithOrigins(server.AllowedOrigins)
                 .WithMethods("GET", "POST", "PUT", "DELETE")
                 .WithHeaders("Authorization", "Content-Type")
-                .WithExposedHeaders("Retry-After", "RateLimit")
+                .WithExposedHeaders("Retry-After", "RateLimit", "RateLimit-Policy")
                 .SetPreflightMaxAge(TimeSpan.FromHours(2)));
         }
 

@@ -56,14 +56,14 @@ internal sealed class MemoryHotStore(TimeProvider time) : IHotStore
         return Task.FromResult((long)entry.Number);
     }
 
-    public Task<TimeSpan> TakeTokensAsync(string key, TokenBucket bucket, double amount, CancellationToken ct)
+    public Task<TokensTaken> TakeTokensAsync(string key, TokenBucket bucket, double amount, CancellationToken ct)
     {
         var wait = TimeSpan.Zero;
-        _entries.AddOrUpdate(
+        var entry = _entries.AddOrUpdate(
             key,
             _ => Draw(null, bucket, amount, out wait),
             (_, old) => Draw(IsAlive(old) ? old : null, bucket, amount, out wait));
-        return Task.FromResult(wait);
+        return Task.FromResult(new TokensTaken(wait, entry.Number));
     }
 
     public Task<int> ExpireAsync(CancellationToken ct)

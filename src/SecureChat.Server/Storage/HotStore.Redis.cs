@@ -20,7 +20,7 @@ internal sealed class RedisHotStore(IConnectionMultiplexer redis) : IHotStore
 
     // KEYS: bucket. ARGV: size, milliseconds per token, amount.
     // The bucket is a hash {t: tokens, at: microseconds of Redis' own clock}; it is deleted by its TTL once it is full again.
-    // Returns milliseconds to wait as text; 0 when granted. A refusal writes nothing, so fractions of a token survive.
+    // Returns milliseconds to wait (0 when granted) and the tokens left, as text. A refusal writes nothing, so fractions of a token survive.
     private const string TokensScript = """
         local time = redis.call('TIME')
         local now = time[1] * 1000000 + time[2]
@@ -28,11 +28,12 @@ internal sealed class RedisHotStore(IConnectionMultiplexer redis) : IHotStore
         local state = redis.call('HMGET', KEYS[1], 't', 'at')
         local tokens = size
         if state[1] then tokens = math.min(size, tonumber(state[1]) + math.max(0, now - tonumber(state[2])) / refill) end
-        if tokens < amount then return string.format('%.3f', (amount - tokens) * refill / 1000) end
+        if tokens < amount then return {string.format('%.3f', (amount - tokens) * refill / 1000), string.format('%.6f', tokens)} end
+        if amount == 0 then return {'0', string.format('%.6f', tokens)} end
         tokens = tokens - amount
         redis.call('HSET', KEYS[1], 't', string.format('%.6f', tokens), 'at', string.format('%.0f', now))
         redis.call('PEXPIRE', KEYS[1], math.ceil((size - tokens) * refill / 1000) + 1)
-        return '0'
+        return {'0', string.format('%.6f', tokens)}
         """;
 
     private readonly IDatabase _db = redis.GetDatabase();
@@ -63,11 +64,11 @@ internal sealed class RedisHotStore(IConnectionMultiplexer redis) : IHotStore
     public async Task<long> CountAsync(string key, TimeSpan life, CancellationToken ct) =>
         (long)await _db.ScriptEvaluateAsync(CountScript, [key], [Milliseconds(life)]).WaitAsync(ct);
 
-    public async Task<TimeSpan> TakeTokensAsync(string key, TokenBucket bucket, double amount, CancellationToken ct)
+    public async Task<TokensTaken> TakeTokensAsync(string key, TokenBucket bucket, double amount, CancellationToken ct)
     {
-        var wait = (double)await _db.ScriptEvaluateAsync(
-            TokensScript, [key], [bucket.Size, bucket.Refill.TotalMilliseconds, amount]).WaitAsync(ct);
-        return TimeSpan.FromMilliseconds(wait);
+        var taken = (RedisResult[])(await _db.ScriptEvaluateAsync(
+            TokensScript, [key], [bucket.Size, bucket.Refill.TotalMilliseconds, amount]).WaitAsync(ct))!;
+        return new TokensTaken(TimeSpan.FromMilliseconds((double)taken[0]), (double)taken[1]);
     }
 
     public Task<int> ExpireAsync(CancellationToken ct) => Task.FromResult(0);

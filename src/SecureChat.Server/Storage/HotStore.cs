@@ -35,8 +35,8 @@ internal interface IHotStore
     Task<long> CountAsync(string key, TimeSpan life, CancellationToken ct);
 
     /// <summary>Takes tokens from a bucket that refills steadily; one round trip; fractions of a token are kept.</summary>
-    /// <returns>Zero when granted, else how long until <paramref name="amount"/> tokens are there. A refusal takes nothing.</returns>
-    Task<TimeSpan> TakeTokensAsync(string key, TokenBucket bucket, double amount, CancellationToken ct);
+    /// <remarks>A refusal takes nothing; taking 0 looks without touching.</remarks>
+    Task<TokensTaken> TakeTokensAsync(string key, TokenBucket bucket, double amount, CancellationToken ct);
 
     /// <summary>Frees what has ended and that nobody will read; returns how much. A store that does so by itself returns 0.</summary>
     Task<int> ExpireAsync(CancellationToken ct);
@@ -50,3 +50,8 @@ internal interface IHotStore
 
 /// <summary>A limit: <paramref name="Size"/> at once, refilled one token every <paramref name="Refill"/>.</summary>
 internal readonly record struct TokenBucket(double Size, TimeSpan Refill);
+
+/// <summary>What came of asking a bucket.</summary>
+/// <param name="Wait">Zero when granted, else how long until as many tokens are there.</param>
+/// <param name="Left">Tokens in the bucket now.</param>
+internal readonly record struct TokensTaken(TimeSpan Wait, double Left);

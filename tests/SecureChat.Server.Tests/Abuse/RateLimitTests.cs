@@ -17,6 +17,7 @@ public sealed class RateLimitTests
             var granted = await node.Http.PostAsync("/v1/auth/otp", new OtpRequest($"p{i}@example.org"));
             Assert.Equal("200", await granted.OutcomeAsync());
             Assert.Equal("\"otp\";q=10;w=600", Assert.Single(granted.Headers.GetValues("RateLimit-Policy")));
+            Assert.Equal($"\"otp\";r={9 - i};t={60 * (i + 1)}", Assert.Single(granted.Headers.GetValues("RateLimit")));
         }
 
         var refused = await node.Http.PostAsync("/v1/auth/otp", new OtpRequest("one-more@example.org"));
@@ -40,6 +41,25 @@ public sealed class RateLimitTests
 
         Assert.Equal("429 rate_limited", await refused.OutcomeAsync());
     }
+
+    [Fact]
+    public async Task A_limit_has_the_figures_that_the_operator_gave_it()
+    {
+        await using var node = await Node.StartAsync(
+            ("Limits:Scale", "1"), ("Limits:Overrides:otp:Burst", "1"), ("Limits:Overrides:OTP:Every", "00:00:20"),
+            ("Limits:Overrides:PUBLIC_READ:Burst", "1"));
+
+        var granted = await node.Http.PostAsync("/v1/auth/otp", new OtpRequest("ada@example.org"));
+        var refused = await node.Http.PostAsync("/v1/auth/otp", new OtpRequest("bob@example.org"));
+        var keys = await node.Http.GetAsync(new Uri("/.well-known/jwks.json", UriKind.Relative), Ct);
+
+        Assert.Equal("\"otp\";q=1;w=20", Assert.Single(granted.Headers.GetValues("RateLimit-Policy")));
+        Assert.Equal(("429 rate_limited", 20), (await refused.OutcomeAsync(), (int)refused.Headers.RetryAfter!.Delta!.Value.TotalSeconds));
+        Assert.Equal("\"public-read\";q=1;w=1", Assert.Single(keys.Headers.GetValues("RateLimit-Policy")));
+    }
+
+    [Fact]
+    public void No_two_limits_share_a_name() => Assert.Distinct(RateLimits.All.Select(limit => limit.Name));
 
     [Theory]
     [InlineData("2001:db8:1:2::3", "2001:db8:1:2:ffff::1", true)]

@@ -67,7 +67,7 @@ public sealed partial class SettingsTableTests
 
     private static string Default(object? value) => value switch
     {
-        null or "" or Array { Length: 0 } => "",
+        null or "" or System.Collections.ICollection { Count: 0 } => "",
         bool flag => flag ? "`true`" : "`false`",
         _ => $"`{Convert.ToString(value, CultureInfo.InvariantCulture)}`",
     };

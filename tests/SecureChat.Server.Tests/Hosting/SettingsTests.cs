@@ -24,6 +24,15 @@ public sealed class SettingsTests : IDisposable
     [InlineData("Messages:Life", "03:00:00")]
     [InlineData("Otp:Email", "console")]
     [InlineData("Tokens:AccessLife", "2.00:00:00")]
+    [InlineData("Limits:Scale", "-1")]
+    [InlineData("Limits:Overrides:sent:Burst", "10")]
+    [InlineData("Limits:Overrides:send:Brust", "10")]
+    [InlineData("Limits:Overrides:send:Burst", "1")]
+    [InlineData("Limits:Overrides:send-sealed:Burst", "1000")]
+    [InlineData("Limits:Overrides:otp:Burst", "NaN")]
+    [InlineData("Limits:Overrides:otp:Every", "00:00:00")]
+    [InlineData("Limits:Overrides:otp:Every", "-00:00:01")]
+    [InlineData("Limits:Overrides:look-up:Every", "10.00:00:00")]
     public void A_wrong_setting_is_named_with_an_example(string name, string value)
     {
         var wrong = Assert.Throws<SettingsException>(() => Build($"--{name}={value}"));
@@ -54,6 +63,7 @@ public sealed class SettingsTests : IDisposable
     [Theory]
     [InlineData("Storage:StartPatienceSeconds", "soon")]
     [InlineData("Accounts:Registration", "perhaps")]
+    [InlineData("Limits:Overrides:otp:Burst", "many")]
     public void A_value_of_the_wrong_kind_is_refused_by_name(string name, string value)
     {
         var wrong = Assert.Throws<SettingsException>(() => Build($"--{name}={value}"));

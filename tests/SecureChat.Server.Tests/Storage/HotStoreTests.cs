@@ -88,9 +88,11 @@ public sealed class HotStoreTests
         var bucket = new TokenBucket(Size: 10, Refill: TimeSpan.FromHours(1));
 
         var waits = await Task.WhenAll(
-            Enumerable.Range(0, 64).Select(_ => Task.Run(() => hot.TakeTokensAsync("limit:a", bucket, 1, Ct), Ct)));
+            Enumerable.Range(0, 64).Select(_ => Task.Run(() => TakeAsync(hot, "limit:a", bucket, 1), Ct)));
 
         Assert.Equal(10, waits.Count(wait => wait == TimeSpan.Zero));
+        Assert.InRange((await hot.TakeTokensAsync("limit:a", bucket, 0, Ct)).Left, 0, 0.1);
+        Assert.Equal(10, (await hot.TakeTokensAsync("limit:a-other", bucket, 0, Ct)).Left);
         Assert.All(
             waits.Where(wait => wait > TimeSpan.Zero),
             wait => Assert.InRange(wait, TimeSpan.FromMinutes(59), TimeSpan.FromHours(1)));
@@ -100,32 +102,32 @@ public sealed class HotStoreTests
     internal async Task A_bucket_keeps_fractions_of_a_token_through_refusals(IHotStore hot, TestClock clock)
     {
         var bucket = new TokenBucket(Size: 1, Refill: TimeSpan.FromSeconds(1));
-        Assert.Equal(TimeSpan.Zero, await hot.TakeTokensAsync("limit:b", bucket, 1, Ct));
+        Assert.Equal(TimeSpan.Zero, await TakeAsync(hot, "limit:b", bucket, 1));
 
         for (var i = 0; i < 4; i++)
         {
             await clock.PassAsync(TimeSpan.FromMilliseconds(150));
-            Assert.True(await hot.TakeTokensAsync("limit:b", bucket, 1, Ct) > TimeSpan.Zero);
+            Assert.True(await TakeAsync(hot, "limit:b", bucket, 1) > TimeSpan.Zero);
         }
 
         await clock.PassAsync(TimeSpan.FromMilliseconds(500));
-        Assert.Equal(TimeSpan.Zero, await hot.TakeTokensAsync("limit:b", bucket, 1, Ct));
+        Assert.Equal(TimeSpan.Zero, await TakeAsync(hot, "limit:b", bucket, 1));
     }
 
     [Theory, EveryHotStore]
     internal async Task A_bucket_never_holds_more_than_its_size_and_a_refusal_takes_nothing(IHotStore hot, TestClock clock)
     {
         var bucket = new TokenBucket(Size: 2, Refill: TimeSpan.FromHours(1));
-        Assert.Equal(TimeSpan.Zero, await hot.TakeTokensAsync("limit:c", bucket, 0.5, Ct));
+        Assert.Equal(TimeSpan.Zero, await TakeAsync(hot, "limit:c", bucket, 0.5));
 
-        Assert.True(await hot.TakeTokensAsync("limit:c", bucket, 2, Ct) > TimeSpan.Zero);
-        Assert.Equal(TimeSpan.Zero, await hot.TakeTokensAsync("limit:c", bucket, 1.5, Ct));
+        Assert.True(await TakeAsync(hot, "limit:c", bucket, 2) > TimeSpan.Zero);
+        Assert.Equal(TimeSpan.Zero, await TakeAsync(hot, "limit:c", bucket, 1.5));
 
         var quick = new TokenBucket(Size: 2, Refill: TimeSpan.FromMilliseconds(100));
-        await hot.TakeTokensAsync("limit:d", quick, 2, Ct);
+        await TakeAsync(hot, "limit:d", quick, 2);
         await clock.PassAsync(Short);
-        Assert.Equal(TimeSpan.Zero, await hot.TakeTokensAsync("limit:d", quick, 2, Ct));
-        Assert.True(await hot.TakeTokensAsync("limit:d", quick, 2, Ct) > TimeSpan.Zero);
+        Assert.Equal(TimeSpan.Zero, await TakeAsync(hot, "limit:d", quick, 2));
+        Assert.True(await TakeAsync(hot, "limit:d", quick, 2) > TimeSpan.Zero);
     }
 
     [Theory, EveryHotStore]
@@ -148,6 +150,9 @@ public sealed class HotStoreTests
         Assert.Empty(first);
         Assert.Empty(other);
     }
+
+    private static async Task<TimeSpan> TakeAsync(IHotStore hot, string key, TokenBucket bucket, double amount) =>
+        (await hot.TakeTokensAsync(key, bucket, amount, Ct)).Wait;
 
     private static string Text(ReadOnlyMemory<byte> notice) => System.Text.Encoding.UTF8.GetString(notice.Span);
 }
