@@ -71,4 +71,13 @@ public static class Limits
 
     /// <summary>Registration token of Firebase Cloud Messaging, in characters.</summary>
     public const int MaxFcmTokenLength = 4096;
+
+    /// <summary>Encrypted state of a group, in bytes (512 KiB): enough for more than a thousand members.</summary>
+    public const int MaxGroupStateBytes = 512 * 1024;
+
+    /// <summary>An invite link's preview and a request to join, in bytes (4 KiB).</summary>
+    public const int MaxJoinBytes = 4 * 1024;
+
+    /// <summary>Requests to join that wait for one group.</summary>
+    public const int MaxJoinRequests = 100;
 }

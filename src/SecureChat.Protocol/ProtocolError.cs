@@ -75,6 +75,12 @@ public sealed record ProtocolError(string Code, int Status, string Title)
     public static readonly ProtocolError SendRefused =
         new("send_refused", 401, "The recipient is unknown, or does not take this message from you.");
 
+    public static readonly ProtocolError BadRequestSignature =
+        new("bad_request_signature", 401, "The request's signature is missing, wrong or out of time.");
+
+    public static readonly ProtocolError VersionConflict =
+        new("version_conflict", 409, "Another version is stored; see version.");
+
     public static readonly ProtocolError Internal =
         new("internal", 500, "The server failed; the request can be repeated.");
 
@@ -90,6 +96,7 @@ public sealed record ProtocolError(string Code, int Status, string Title)
         Malformed, Unauthorized, Forbidden, NotFound, MethodNotAllowed, MismatchedDevices, KeysDiffer, StaleDevices, TooLarge,
         UnsupportedMediaType, BadSignature, RateLimited, InvalidIdentifier,
         UnsupportedIdentifier, WrongCode, InviteRequired, RegistrationClosed, RegistrationLocked, TooManyDevices,
-        UsernameTaken, CredentialsRefused, SendRefused, UnsupportedPush, Internal, Unavailable, QueueFull,
+        UsernameTaken, CredentialsRefused, SendRefused, UnsupportedPush,
+        BadRequestSignature, VersionConflict, Internal, Unavailable, QueueFull,
     ];
 }

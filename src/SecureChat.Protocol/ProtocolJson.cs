@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using SecureChat.Protocol.Accounts;
+using SecureChat.Protocol.Groups;
 using SecureChat.Protocol.Health;
 using SecureChat.Protocol.Keys;
 using SecureChat.Protocol.Messages;
@@ -54,6 +55,11 @@ namespace SecureChat.Protocol;
 [JsonSerializable(typeof(AccountData))]
 [JsonSerializable(typeof(PutPush))]
 [JsonSerializable(typeof(VapidKey))]
+[JsonSerializable(typeof(PutGroup))]
+[JsonSerializable(typeof(GroupState))]
+[JsonSerializable(typeof(GroupPreview))]
+[JsonSerializable(typeof(AskToJoin))]
+[JsonSerializable(typeof(JoinRequests))]
 public sealed partial class ProtocolJson : JsonSerializerContext
 {
     /// <summary>Makes <paramref name="options"/> as strict as the protocol: both sides call it on their own options.</summary>

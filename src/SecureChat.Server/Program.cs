@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 using SecureChat.Protocol;
 using SecureChat.Server.Accounts;
 using SecureChat.Server.Connections;
+using SecureChat.Server.Groups;
 using SecureChat.Server.Health;
 using SecureChat.Server.Hosting;
 using SecureChat.Server.Keys;
@@ -48,6 +49,7 @@ internal static class Program
         builder.AddConnections();
         builder.AddMessages();
         builder.AddPush();
+        builder.AddGroups();
     }
 
     /// <summary>The port of its own that the socket has.</summary>
@@ -67,5 +69,6 @@ internal static class Program
         app.MapConnections();
         app.MapMessages();
         app.MapPush();
+        app.MapGroups();
     }
 }

@@ -81,6 +81,19 @@ internal static class RateLimits
     /// <summary>An app registers when it starts and when its token changes.</summary>
     public static readonly RateLimit RegisterPush = new("register-push", LimitScope.Device, new(20, TimeSpan.FromMinutes(1)), WithoutStore.Admit);
 
+    /// <summary>States of groups and backups; a phone network shares an address.</summary>
+    public static readonly RateLimit SignedReads = new("signed-reads", LimitScope.Address, new(1200, TimeSpan.FromMilliseconds(50)), WithoutStore.Admit);
+
+    /// <summary>Changes of groups and backups, before their signature is looked at.</summary>
+    public static readonly RateLimit SignedChanges = new("signed-changes", LimitScope.Address, new(600, TimeSpan.FromMilliseconds(200)), WithoutStore.Refuse);
+
+    /// <summary>KiB stored without an account: 256 MiB a day for whoever shares a network, so that nobody fills the disk.</summary>
+    public static readonly RateLimit BytesOfStrangers =
+        new("strangers-kib", LimitScope.Target, new(262_144, TimeSpan.FromMilliseconds(330)), WithoutStore.Refuse, Least: 1024);
+
+    /// <summary>Changes under one group's or backup's key. A big backup comes as some hundred chunks, once a day.</summary>
+    public static readonly RateLimit ChangesUnderOneKey = new("one-key", LimitScope.Target, new(300, TimeSpan.FromSeconds(5)), WithoutStore.Admit);
+
     /// <summary>A long poll comes back at once when mail came.</summary>
     public static readonly RateLimit ReceiveMessages = new("receive", LimitScope.Device, new(240, TimeSpan.FromMilliseconds(250)), WithoutStore.Admit);
 

@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.HttpOverrides;
 using Microsoft.Extensions.Options;
+using SecureChat.Protocol;
 
 namespace SecureChat.Server.Hosting;
 
@@ -56,7 +57,7 @@ internal static class Pipeline
             app.UseCors(policy => policy
                 .WithOrigins(server.AllowedOrigins)
                 .WithMethods("GET", "POST", "PUT", "DELETE")
-                .WithHeaders("Authorization", "Content-Type")
+                .WithHeaders("Authorization", "Content-Type", RequestSignature.Header)
                 .WithExposedHeaders("Retry-After", "RateLimit", "RateLimit-Policy")
                 .SetPreflightMaxAge(TimeSpan.FromHours(2)));
         }

@@ -2,7 +2,6 @@ using System.Buffers.Text;
 using System.Security.Cryptography;
 using SecureChat.Protocol;
 using SecureChat.Protocol.Proto;
-using SecureChat.Server.Accounts;
 using SecureChat.Server.Storage;
 
 namespace SecureChat.Server.Keys;

@@ -1,4 +1,3 @@
-using System.Buffers;
 using Google.Protobuf;
 using Microsoft.AspNetCore.Http.HttpResults;
 using SecureChat.Protocol;
@@ -40,7 +39,7 @@ internal static class SealedEndpoints
             return Problem.From(ProtocolError.UnsupportedMediaType);
         }
 
-        if (await ReadBodyAsync(context.Request, ct) is not { } body)
+        if (await RequestBody.ReadAsync(context.Request, Limits.MaxSealedManyBytes, ct) is not { } body)
         {
             return Problem.From(ProtocolError.TooLarge);
         }
@@ -69,30 +68,5 @@ internal static class SealedEndpoints
         var submission = await relay.SubmitAsync(
             message, rights, RateLimiter.Network(context.Connection.RemoteIpAddress), ct);
         return await submission.AnswerAsync();
-    }
-
-    // Null: too large. Read into one array, whatever length was declared.
-    private static async Task<byte[]?> ReadBodyAsync(HttpRequest request, CancellationToken ct)
-    {
-        if (request.ContentLength > Limits.MaxSealedManyBytes)
-        {
-            return null;
-        }
-
-        while (true)
-        {
-            var read = await request.BodyReader.ReadAsync(ct);
-            if (read.Buffer.Length > Limits.MaxSealedManyBytes)
-            {
-                return null;
-            }
-
-            if (read.IsCompleted)
-            {
-                return read.Buffer.ToArray();
-            }
-
-            request.BodyReader.AdvanceTo(read.Buffer.Start, read.Buffer.End);
-        }
     }
 }

@@ -117,9 +117,10 @@ internal sealed class Database : IAsyncDisposable
         var connection = new SqliteConnection(_sqlite);
         await connection.OpenAsync(ct);
 
-        // NORMAL: a commit survives kill -9; power loss may take the last ones. secure_delete overwrites what is deleted.
+        // NORMAL: a commit survives kill -9; power loss may take the last ones. secure_delete overwrites what is deleted
+        // or replaced, also where FAST would leave it in pages that are free.
         await connection.ExecuteAsync(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000; PRAGMA secure_delete = FAST;");
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000; PRAGMA secure_delete = ON;");
         return connection;
     }
 

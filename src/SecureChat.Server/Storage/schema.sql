@@ -52,6 +52,21 @@ CREATE TABLE ended_epochs (
 
 CREATE INDEX ended_epochs_by_time ON ended_epochs (ended_at);
 
+CREATE TABLE group_states (
+    -- Hash of the group's public key.
+    id BYTEA NOT NULL PRIMARY KEY,
+    version BIGINT NOT NULL,
+    state BYTEA NOT NULL,
+    -- Hash of the invite link's public key, and what the link shows; NULL: nobody may ask to join.
+    link BYTEA,
+    preview BYTEA,
+    used_day BIGINT NOT NULL
+);
+
+CREATE INDEX group_states_by_day ON group_states (used_day);
+
+CREATE UNIQUE INDEX group_states_by_link ON group_states (link);
+
 CREATE TABLE invites (
     -- Names the invite to its operator; the code itself is kept only as a hash.
     invite TEXT NOT NULL PRIMARY KEY,
@@ -61,6 +76,17 @@ CREATE TABLE invites (
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL
 );
+
+CREATE TABLE join_requests (
+    id BYTEA NOT NULL PRIMARY KEY,
+    group_id BYTEA NOT NULL REFERENCES group_states (id) ON DELETE CASCADE,
+    request BYTEA NOT NULL,
+    asked_day BIGINT NOT NULL
+);
+
+CREATE INDEX join_requests_by_day ON join_requests (asked_day);
+
+CREATE INDEX join_requests_by_group ON join_requests (group_id);
 
 CREATE TABLE one_time_keys (
     account BYTEA NOT NULL,

@@ -26,6 +26,13 @@ public sealed class RouteTests
         ["POST /v1/keys/fetch"] = "a sealed sender must not name itself",
         ["POST /v1/sealed/messages"] = "the recipient's right to send stands in for the sender's name",
         ["POST /v1/sealed/many"] = "as above, for each recipient",
+        ["GET /v1/groups/state"] = "the group's key signs",
+        ["PUT /v1/groups/state"] = "the group's key signs",
+        ["DELETE /v1/groups/state"] = "the group's key signs",
+        ["GET /v1/groups/preview"] = "the invite link's key signs",
+        ["POST /v1/groups/requests"] = "the invite link's key signs",
+        ["GET /v1/groups/requests"] = "the group's key signs",
+        ["DELETE /v1/groups/requests/{id}"] = "the group's key signs",
         ["GET /ws"] = "the ticket or the header is checked by the handshake itself",
         ["GET /ws/provisioning"] = "a new device has no credentials yet",
     };

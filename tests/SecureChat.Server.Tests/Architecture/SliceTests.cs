@@ -16,6 +16,9 @@ public sealed class SliceTests
         ["Connections"] = ["Accounts", "Abuse", "Storage", "Hosting"],
         ["Push"] = ["Accounts", "Abuse", "Storage", "Hosting"],
         ["Senders"] = ["Accounts", "Abuse", "Storage", "Hosting"],
+
+        // No edge to Accounts: it cannot know whose a group is.
+        ["Groups"] = ["Abuse", "Storage", "Hosting"],
         ["Messages"] = ["Senders", "Connections", "Accounts", "Abuse", "Storage", "Hosting"],
     };
 

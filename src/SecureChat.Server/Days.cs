@@ -1,4 +1,4 @@
-namespace SecureChat.Server.Accounts;
+namespace SecureChat.Server;
 
 /// <summary>Dates as the directory keeps them: no hour, so that nobody's day can be read from it.</summary>
 internal static class Days
