@@ -80,4 +80,16 @@ public static class Limits
 
     /// <summary>Requests to join that wait for one group.</summary>
     public const int MaxJoinRequests = 100;
+
+    /// <summary>One uploaded file, encrypted and padded, in bytes (100 MiB).</summary>
+    public const int MaxMediaBytes = 100 * 1024 * 1024;
+
+    /// <summary>What a file may hold before it is padded and encrypted, in bytes (96 MiB).</summary>
+    public const int MaxMediaContentBytes = 96 * 1024 * 1024;
+
+    /// <summary>Life of an uploaded file, in minutes; also the longest time between its announcement and its end.</summary>
+    public const int MaxMediaMinutes = 120;
+
+    /// <summary>Downloads of one uploaded file.</summary>
+    public const int MaxMediaDownloads = 1000;
 }

@@ -30,17 +30,38 @@ public sealed record ProtocolError(string Code, int Status, string Title)
     public static readonly ProtocolError StaleDevices =
         new("stale_devices", 410, "A registration id is out of date; start a new session with the listed devices.");
 
+    public static readonly ProtocolError WrongOffset =
+        new("wrong_offset", 409, "The upload stands at another offset; ask for it with HEAD.");
+
+    public static readonly ProtocolError Gone =
+        new("gone", 410, "Its time is over, or it was downloaded as often as it may be.");
+
+    public static readonly ProtocolError TusVersion =
+        new("tus_version", 412, "Send Tus-Resumable: 1.0.0.");
+
     public static readonly ProtocolError TooLarge =
         new("too_large", 413, "The content is larger than the limit.");
 
     public static readonly ProtocolError UnsupportedMediaType =
-        new("unsupported_media_type", 415, "Send application/json.");
+        new("unsupported_media_type", 415, "The endpoint takes another content type, and no content encoding.");
+
+    public static readonly ProtocolError BadRange =
+        new("bad_range", 416, "The file does not have that one range of bytes.");
 
     public static readonly ProtocolError BadSignature =
         new("bad_signature", 422, "A key's signature does not verify under the identity key.");
 
     public static readonly ProtocolError RateLimited =
         new("rate_limited", 429, "Too many requests; wait for the seconds in Retry-After.");
+
+    public static readonly ProtocolError QuotaUsedUp =
+        new("quota_used_up", 429, "The account has uploaded as much as it may in a day; wait for the seconds in Retry-After.");
+
+    public static readonly ProtocolError TooManyUploads =
+        new("too_many_uploads", 429, "The account has too many unfinished uploads; finish or delete one.");
+
+    public static readonly ProtocolError ChecksumMismatch =
+        new("checksum_mismatch", 460, "The part does not match its checksum and was thrown away.");
 
     public static readonly ProtocolError InvalidIdentifier =
         new("invalid_identifier", 422, "Give one valid e-mail address, or one valid number in E.164 form.");
@@ -90,6 +111,9 @@ public sealed record ProtocolError(string Code, int Status, string Title)
     public static readonly ProtocolError QueueFull =
         new("queue_full", 507, "The recipient's queue is full; nothing was stored.");
 
+    public static readonly ProtocolError StorageFull =
+        new("storage_full", 507, "There is no room for more files; nothing was stored.");
+
     /// <summary>Every refusal there is, by slice order of docs/protocol/errors.md.</summary>
     public static IReadOnlyList<ProtocolError> All { get; } =
     [
@@ -98,5 +122,6 @@ public sealed record ProtocolError(string Code, int Status, string Title)
         UnsupportedIdentifier, WrongCode, InviteRequired, RegistrationClosed, RegistrationLocked, TooManyDevices,
         UsernameTaken, CredentialsRefused, SendRefused, UnsupportedPush,
         BadRequestSignature, VersionConflict, Internal, Unavailable, QueueFull,
+        WrongOffset, Gone, TusVersion, BadRange, QuotaUsedUp, TooManyUploads, ChecksumMismatch, StorageFull,
     ];
 }

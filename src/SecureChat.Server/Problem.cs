@@ -2,6 +2,7 @@ using System.Net.Sockets;
 using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.Http.HttpResults;
 using SecureChat.Protocol;
+using SecureChat.Server.Storage;
 using StackExchange.Redis;
 
 namespace SecureChat.Server;
@@ -51,7 +52,8 @@ internal static class Problem
             BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } => ProtocolError.TooLarge,
             BadHttpRequestException { StatusCode: StatusCodes.Status415UnsupportedMediaType } => ProtocolError.UnsupportedMediaType,
             BadHttpRequestException => ProtocolError.Malformed,
-            RedisException or TimeoutException or SocketException => ProtocolError.Unavailable,
+            BlobsFullException => ProtocolError.StorageFull,
+            BlobsUnavailableException or RedisException or TimeoutException or SocketException => ProtocolError.Unavailable,
             _ => ProtocolError.Internal,
         }).ExecuteAsync(context);
 

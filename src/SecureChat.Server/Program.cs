@@ -7,6 +7,7 @@ using SecureChat.Server.Groups;
 using SecureChat.Server.Health;
 using SecureChat.Server.Hosting;
 using SecureChat.Server.Keys;
+using SecureChat.Server.Media;
 using SecureChat.Server.Messages;
 using SecureChat.Server.Push;
 using SecureChat.Server.Senders;
@@ -50,6 +51,7 @@ internal static class Program
         builder.AddMessages();
         builder.AddPush();
         builder.AddGroups();
+        builder.AddMedia();
     }
 
     /// <summary>The port of its own that the socket has.</summary>
@@ -70,5 +72,6 @@ internal static class Program
         app.MapMessages();
         app.MapPush();
         app.MapGroups();
+        app.MapMedia();
     }
 }

@@ -94,6 +94,15 @@ internal static class RateLimits
     /// <summary>Changes under one group's or backup's key. A big backup comes as some hundred chunks, once a day.</summary>
     public static readonly RateLimit ChangesUnderOneKey = new("one-key", LimitScope.Target, new(300, TimeSpan.FromSeconds(5)), WithoutStore.Admit);
 
+    /// <summary>One per file: an album at once, and then nobody shows ten new files a minute for hours. Bytes per day are counted besides.</summary>
+    public static readonly RateLimit CreateMedia = new("media-create", LimitScope.Account, new(100, TimeSpan.FromSeconds(6)), WithoutStore.Refuse);
+
+    /// <summary>Parts of uploads; keys are 192 bits, so this bounds the work. A phone in a train comes back often, and shares its address.</summary>
+    public static readonly RateLimit UploadMedia = new("media-upload", LimitScope.Address, new(1200, TimeSpan.FromMilliseconds(50)), WithoutStore.Admit);
+
+    /// <summary>Ids are 192 bits, so this bounds the work; how often a file is sent, it bounds itself. A household shares an address.</summary>
+    public static readonly RateLimit DownloadMedia = new("media-download", LimitScope.Address, new(1200, TimeSpan.FromMilliseconds(50)), WithoutStore.Admit);
+
     /// <summary>A long poll comes back at once when mail came.</summary>
     public static readonly RateLimit ReceiveMessages = new("receive", LimitScope.Device, new(240, TimeSpan.FromMilliseconds(250)), WithoutStore.Admit);
 

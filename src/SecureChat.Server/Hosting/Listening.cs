@@ -57,6 +57,11 @@ internal static class Listening
         limits.MaxRequestHeaderCount = 50;
         limits.MaxRequestLineSize = 4 * 1024;
         limits.MaxRequestBodySize = Limits.MaxFrameBytes * 8;
+
+        // What waits in memory for a slow store, per request: the default of 1 MiB is for few connections.
+        limits.MaxRequestBufferSize = 128 * 1024;
+        limits.Http2.InitialStreamWindowSize = 128 * 1024;
+        limits.Http2.InitialConnectionWindowSize = 512 * 1024;
         limits.RequestHeadersTimeout = TimeSpan.FromSeconds(15);
         limits.KeepAliveTimeout = TimeSpan.FromMinutes(2);
         limits.MinRequestBodyDataRate = new MinDataRate(240, TimeSpan.FromSeconds(5));

@@ -56,15 +56,23 @@ internal static class Pipeline
         {
             app.UseCors(policy => policy
                 .WithOrigins(server.AllowedOrigins)
-                .WithMethods("GET", "POST", "PUT", "DELETE")
-                .WithHeaders("Authorization", "Content-Type", RequestSignature.Header)
-                .WithExposedHeaders("Retry-After", "RateLimit", "RateLimit-Policy")
+                .WithMethods("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD")
+                .WithHeaders(["Authorization", "Content-Type", RequestSignature.Header, "Range", "Media-Claim", .. UploadHeaders])
+                .WithExposedHeaders(
+                    ["Retry-After", "RateLimit", "RateLimit-Policy", "Location", "Content-Range", "Media-Id", "Media-Claim", .. UploadHeaders])
                 .SetPreflightMaxAge(TimeSpan.FromHours(2)));
         }
 
         app.UseAuthentication();
         app.UseAuthorization();
     }
+
+    // Of resumable uploads (tus 1.0.0).
+    private static readonly string[] UploadHeaders =
+    [
+        "Tus-Resumable", "Tus-Version", "Tus-Extension", "Tus-Max-Size", "Tus-Checksum-Algorithm", "Upload-Length", "Upload-Offset",
+        "Upload-Metadata", "Upload-Checksum", "Upload-Expires", "X-HTTP-Method-Override",
+    ];
 
     /// <summary>The headers of every answer.</summary>
     public static void AddHeaders(HttpContext context)

@@ -100,7 +100,8 @@ internal static class Server
         Terminal.WriteLine(
             $"  Stores     directory: {app.Services.GetRequiredService<Database>().Name}"
             + $", queues: {app.Services.GetRequiredService<IMessageQueue>().Name}"
-            + $", short-lived state: {app.Services.GetRequiredService<IHotStore>().Name}");
+            + $", short-lived state: {app.Services.GetRequiredService<IHotStore>().Name}"
+            + $", files: {app.Services.GetRequiredService<IBlobStore>().Name}");
     }
 
     private static string SocketUrl(string url) => $"ws{url[4..]}/ws";

@@ -26,6 +26,8 @@ internal static class StorageServices
         services.AddSingleton(OpenDirectory);
         services.AddSingleton(OpenQueue);
         services.AddSingleton(OpenHotStore);
+        services.AddSettings<BlobOptions, BlobOptionsValidator>("Blobs");
+        services.AddSingleton(OpenBlobs);
         services.AddSingleton<IConnectionMultiplexer>(ConnectRedis);
         services.AddSingleton<NodeNotices>();
         services.AddSingleton<Mailbox>();
@@ -87,6 +89,12 @@ internal static class StorageServices
         OptionsOf(provider).Redis.Length > 0
             ? new RedisHotStore(provider.GetRequiredService<IConnectionMultiplexer>())
             : new MemoryHotStore(provider.GetRequiredService<TimeProvider>());
+
+    private static IBlobStore OpenBlobs(IServiceProvider provider)
+    {
+        var options = provider.GetRequiredService<IOptions<BlobOptions>>().Value;
+        return new FileBlobs(OptionsOf(provider).FileOf(options.Folder), options.SurvivesPowerLoss);
+    }
 
     private static ConnectionMultiplexer ConnectRedis(IServiceProvider provider)
     {

@@ -88,6 +88,42 @@ CREATE INDEX join_requests_by_day ON join_requests (asked_day);
 
 CREATE INDEX join_requests_by_group ON join_requests (group_id);
 
+CREATE TABLE media (
+    -- SHA-256 of the id that people download it by; also its name in the blob store.
+    blob BYTEA NOT NULL PRIMARY KEY,
+    length BIGINT NOT NULL,
+    -- 0: being uploaded. 1: complete. 2: gone, and kept for a while to say so.
+    state BIGINT NOT NULL,
+    downloads BIGINT NOT NULL,
+    claimed BIGINT NOT NULL,
+    life_minutes BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    -- The counter that it was charged to; NULL once it is complete.
+    charged_to BYTEA
+);
+
+CREATE INDEX media_by_charge ON media (charged_to);
+
+CREATE INDEX media_by_deadline ON media (expires_at);
+
+CREATE TABLE media_claims (
+    -- SHA-256 of the claim.
+    claim BYTEA NOT NULL PRIMARY KEY,
+    blob BYTEA NOT NULL REFERENCES media (blob) ON DELETE CASCADE,
+    sent BIGINT NOT NULL,
+    ends_at BIGINT NOT NULL
+);
+
+CREATE INDEX media_claims_by_blob ON media_claims (blob);
+
+CREATE TABLE media_quotas (
+    -- Keyed hash of account and day.
+    counter BYTEA NOT NULL PRIMARY KEY,
+    day BIGINT NOT NULL,
+    bytes BIGINT NOT NULL
+);
+
 CREATE TABLE one_time_keys (
     account BYTEA NOT NULL,
     device BIGINT NOT NULL,

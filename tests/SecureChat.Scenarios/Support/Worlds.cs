@@ -14,16 +14,17 @@ public sealed class Worlds : IAsyncDisposable
     /// <summary>Starts servers with nothing in them.</summary>
     /// <param name="nodes">How many servers share the stores; more than one needs <see cref="StorePair.Shared"/>.</param>
     internal async Task<World> StartAsync(
-        StorePair stores, LibsignalPeer peer, CancellationToken ct, int nodes = 1, string rateLimits = "100000")
+        StorePair stores, LibsignalPeer peer, CancellationToken ct, int nodes = 1, string rateLimits = "100000",
+        IReadOnlyDictionary<string, string>? settings = null)
     {
-        var settings = new Dictionary<string, string> { ["SECURECHAT_LIMITS__SCALE"] = rateLimits };
+        var all = new Dictionary<string, string>(settings ?? new Dictionary<string, string>()) { ["SECURECHAT_LIMITS__SCALE"] = rateLimits };
         TemporaryRedis? redis = null;
         if (stores is StorePair.Shared)
         {
             _postgres ??= await TemporaryPostgres.StartAsync(ct);
             redis = await TemporaryRedis.StartAsync(ct);
-            settings["SECURECHAT_STORAGE__POSTGRES"] = await _postgres.NewDatabaseAsync(ct);
-            settings["SECURECHAT_STORAGE__REDIS"] = redis.ConnectionString;
+            all["SECURECHAT_STORAGE__POSTGRES"] = await _postgres.NewDatabaseAsync(ct);
+            all["SECURECHAT_STORAGE__REDIS"] = redis.ConnectionString;
         }
 
         var world = new World(peer, redis, _postgres);
@@ -31,7 +32,7 @@ public sealed class Worlds : IAsyncDisposable
         {
             for (var i = 1; i <= nodes; i++)
             {
-                await world.AddNodeAsync(settings, ct);
+                await world.AddNodeAsync(all, ct);
             }
 
             return world;

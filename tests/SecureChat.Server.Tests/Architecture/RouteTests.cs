@@ -33,6 +33,13 @@ public sealed class RouteTests
         ["POST /v1/groups/requests"] = "the invite link's key signs",
         ["GET /v1/groups/requests"] = "the group's key signs",
         ["DELETE /v1/groups/requests/{id}"] = "the group's key signs",
+        ["OPTIONS /v1/media"] = "what the server can do is nobody's secret",
+        ["HEAD /v1/media/uploads/{key}"] = "the unguessable key stands in for the uploader, so that nothing links the two",
+        ["PATCH /v1/media/uploads/{key}"] = "as above",
+        ["DELETE /v1/media/uploads/{key}"] = "as above",
+        ["POST /v1/media/uploads/{key}"] = "as above, for clients that cannot send the other methods",
+        ["GET /v1/media/{id}"] = "the unguessable id is the right to download",
+        ["DELETE /v1/media/{id}"] = "as above, with the claim of a download",
         ["GET /ws"] = "the ticket or the header is checked by the handshake itself",
         ["GET /ws/provisioning"] = "a new device has no credentials yet",
     };

@@ -15,6 +15,7 @@ public sealed class SliceTests
         ["Keys"] = ["Accounts", "Abuse", "Storage", "Hosting"],
         ["Connections"] = ["Accounts", "Abuse", "Storage", "Hosting"],
         ["Push"] = ["Accounts", "Abuse", "Storage", "Hosting"],
+        ["Media"] = ["Accounts", "Abuse", "Storage", "Hosting"],
         ["Senders"] = ["Accounts", "Abuse", "Storage", "Hosting"],
 
         // No edge to Accounts: it cannot know whose a group is.

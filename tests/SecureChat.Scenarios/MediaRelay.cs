@@ -1,0 +1,208 @@
+using System.Globalization;
+using SecureChat.Scenarios.Support;
+using SecureChat.Tests;
+
+namespace SecureChat.Scenarios;
+
+/// <summary>Files through the relay: many at once, over connections that break, past the death of the server.</summary>
+public sealed class MediaRelay(Worlds worlds, LibsignalPeer peer, ITestOutputHelper output)
+{
+    private const int Files = 20;
+    private const int TransferBytes = 256 * 1024;
+    private static readonly Dictionary<string, string> NoQuota = new()
+    {
+        ["SECURECHAT_MEDIA__UPLOADSINFLIGHT"] = "1000",
+        ["SECURECHAT_MEDIA__BYTESPERDAY"] = "1000000000000",
+        ["SECURECHAT_MEDIA__MAXSTOREDBYTES"] = "1000000000000",
+    };
+
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    /// <summary>CHAT_TEST_MEDIA_MB says how much; 256 unless set, 1024 is the whole of it.</summary>
+    [Fact]
+    public async Task Twenty_files_go_up_and_down_at_once_while_three_of_ten_connections_break()
+    {
+        var total = int.Parse(Environment.GetEnvironmentVariable("CHAT_TEST_MEDIA_MB") ?? "256", CultureInfo.InvariantCulture);
+        await using var world = await worlds.StartAsync(StorePair.Embedded, peer, Ct, settings: NoQuota);
+        var token = (await world.PersonAsync("alice", Ct)).Primary.AccessToken;
+        var network = new BadNetwork();
+        await RoundTripAsync(world, token, 1 << 20, new BadNetwork());
+        var before = world.Server.ResidentBytes;
+        using var stop = new CancellationTokenSource();
+        var peak = PeakAsync(world.Server, stop.Token);
+
+        await Task.WhenAll(Enumerable.Range(0, Files).Select(_ => RoundTripAsync(world, token, ((long)total << 20) / Files, network)));
+
+        await stop.CancelAsync();
+        var grown = await peak - before;
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"{total} MiB in {Files} files, up and down; {network.Broken} of {network.Connections} connections broke; "
+            + $"memory {before >> 20} MiB before, {grown / 1048576.0:0.0} MiB more at its peak"));
+        Assert.InRange((double)network.Broken / network.Connections, 0.25, 0.35);
+        Assert.InRange(grown, long.MinValue, (Files * 2 * TransferBytes) + (24 << 20));
+        await UntilEmptyAsync(world);
+    }
+
+    [Fact]
+    public async Task A_transfer_takes_less_than_256_KiB_of_memory_however_large_the_file_is()
+    {
+        const int Transfers = 100;
+        await using var world = await worlds.StartAsync(StorePair.Embedded, peer, Ct, settings: NoQuota);
+        var token = (await world.PersonAsync("alice", Ct)).Primary.AccessToken;
+        using var large = await SentAsync(world, token, 100 << 20, downloads: 1000);
+        await RoundTripAsync(world, token, 1 << 20, new BadNetwork());
+
+        // Stopped in the middle, with every buffer full: nobody reads what was asked for.
+        var before = world.Server.ResidentBytes;
+        var downloads = await Task.WhenAll(Enumerable.Range(0, Transfers).Select(_ => StalledAsync(world, large)));
+        await Task.Delay(TimeSpan.FromSeconds(2), TimeProvider.System, Ct);
+        var perDownload = (world.Server.ResidentBytes - before) / Transfers;
+        var between = world.Server.ResidentBytes;
+        var uploads = await Task.WhenAll(Enumerable.Range(0, Transfers).Select(_ => HalfSentAsync(world, token)));
+        await Task.Delay(TimeSpan.FromSeconds(2), TimeProvider.System, Ct);
+        var perUpload = (world.Server.ResidentBytes - between) / Transfers;
+
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"{Transfers} downloads of 100 MiB at once: {perDownload / 1024} KiB each; {Transfers} uploads: {perUpload / 1024} KiB each"));
+        foreach (var open in downloads.Concat<IDisposable>(uploads))
+        {
+            open.Dispose();
+        }
+
+        Assert.InRange(perDownload, long.MinValue, TransferBytes);
+        Assert.InRange(perUpload, long.MinValue, TransferBytes);
+    }
+
+    [Fact]
+    public async Task Killing_the_server_in_the_middle_of_an_upload_and_of_a_download_loses_neither()
+    {
+        await using var world = await worlds.StartAsync(StorePair.Embedded, peer, Ct);
+        var token = (await world.PersonAsync("alice", Ct)).Primary.AccessToken;
+        const long Length = 40 << 20;
+        using var coming = new Parcel(NewClient(world), Length, () => null);
+        await coming.AnnounceAsync(token, 1, Ct);
+        using var checkedOne = new Parcel(NewClient(world), Length, () => null);
+        await checkedOne.AnnounceAsync(token, 1, Ct);
+        await checkedOne.SendPartAsync(0, 1 << 20, null, Ct);
+        using var going = await SentAsync(world, token, Length, downloads: 1);
+        using var answer = await going.OpenAsync(0, Ct);
+        var first = new byte[1 << 20];
+        await (await answer.Content.ReadAsStreamAsync(Ct)).ReadExactlyAsync(first, Ct);
+
+        // Both stop sending half-way and leave the connection open; the server dies under them.
+        (coming.Stalls, checkedOne.Stalls) = (true, true);
+        var parts = new[]
+        {
+            coming.SendPartAsync(0, Length, 0.5, Ct),
+            checkedOne.SendPartAsync(1 << 20, 30 << 20, 0.5, Ct, $"sha256 {Convert.ToBase64String(checkedOne.HashOf(1 << 20, 30 << 20))}"),
+        };
+        while (Stored(world) < Length + (1 << 20) + (30 << 20))
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(1), TimeProvider.System, Ct);
+        }
+
+        await world.Server.KillAsync(Ct);
+        var whole = await Task.WhenAll(parts);
+        await world.Server.StartAgainAsync(Ct);
+
+        var offset = await coming.OffsetAsync(Ct);
+        output.WriteLine($"{offset} of {Length} bytes had come");
+        Assert.Equal([false, false], whole);
+        Assert.InRange(offset, 15 << 20, Length / 2);
+        Assert.Equal(1 << 20, await checkedOne.OffsetAsync(Ct));
+        Assert.Equal(await coming.SendAsync(Length, Ct), await coming.FetchAsync(Ct));
+        Assert.Equal(await checkedOne.SendAsync(Length, Ct), await checkedOne.FetchAsync(Ct));
+        Assert.Equal(going.Hash(), await going.FetchAsync(Ct));
+        foreach (var parcel in new[] { coming, checkedOne, going })
+        {
+            await parcel.FinishAsync(Ct);
+        }
+
+        await UntilEmptyAsync(world);
+    }
+
+    private static HttpClient NewClient(World world) => new() { BaseAddress = world.Server.Api };
+
+    private static async Task RoundTripAsync(World world, string token, long length, BadNetwork network)
+    {
+        using var parcel = new Parcel(NewClient(world), length, network.Next);
+        await parcel.AnnounceAsync(token, 1, Ct);
+        Assert.Equal(await parcel.SendAsync((length / 4) + 1, Ct), await parcel.FetchAsync(Ct));
+        await parcel.FinishAsync(Ct);
+    }
+
+    private static async Task<Parcel> SentAsync(World world, string token, long length, int downloads)
+    {
+        var parcel = new Parcel(NewClient(world), length, () => null);
+        await parcel.AnnounceAsync(token, downloads, Ct);
+        await parcel.SendAsync(length, Ct);
+        return parcel;
+    }
+
+    private static async Task<HttpResponseMessage> StalledAsync(World world, Parcel parcel)
+    {
+        var request = new HttpRequestMessage(HttpMethod.Get, new Uri(world.Server.Api, $"/v1/media/{parcel.Id}"));
+        var client = NewClient(world);
+        return await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Ct);
+    }
+
+    // The request stays open: half of the part never comes.
+    private static async Task<IDisposable> HalfSentAsync(World world, string token)
+    {
+        var half = new HalfSent(world.Server.Api);
+        using var parcel = new Parcel(NewClient(world), 100 << 20, () => null);
+        await parcel.AnnounceAsync(token, 1, Ct);
+        await half.SendAsync(parcel.Upload, 100 << 20, 1 << 20, Ct);
+        return half;
+    }
+
+    private static async Task<long> PeakAsync(ServerProcess server, CancellationToken stop)
+    {
+        var peak = 0L;
+        while (!stop.IsCancellationRequested)
+        {
+            peak = Math.Max(peak, server.ResidentBytes);
+            await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System, CancellationToken.None);
+        }
+
+        return peak;
+    }
+
+    private static long Stored(World world) => Blobs(world).Sum(file => new FileInfo(file) is { Exists: true } found ? found.Length : 0);
+
+    private static IEnumerable<string> Blobs(World world) =>
+        world.FilesWritten().Where(file => file.Contains("/blobs/", StringComparison.Ordinal));
+
+    // Within a minute, the contract says.
+    private static async Task UntilEmptyAsync(World world)
+    {
+        for (var second = 0; second < 60 && Blobs(world).Any(); second++)
+        {
+            await Task.Delay(TimeSpan.FromSeconds(1), TimeProvider.System, Ct);
+        }
+
+        Assert.Empty(Blobs(world));
+    }
+
+    /// <summary>Three of ten connections break, somewhere.</summary>
+    private sealed class BadNetwork
+    {
+        private int _connections;
+        private int _broken;
+
+        public int Connections => _connections;
+
+        public int Broken => _broken;
+
+        public double? Next()
+        {
+            if (Interlocked.Increment(ref _connections) % 10 is not (2 or 5 or 8))
+            {
+                return null;
+            }
+
+            Interlocked.Increment(ref _broken);
+            return System.Security.Cryptography.RandomNumberGenerator.GetInt32(5, 95) / 100.0;
+        }
+    }
+}
