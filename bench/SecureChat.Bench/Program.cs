@@ -1,4 +1,5 @@
 using System.CommandLine;
+using SecureChat.Bench.Media;
 using SecureChat.Bench.Targets;
 
 namespace SecureChat.Bench;
@@ -39,7 +40,7 @@ internal static class Program
     {
         var root = new RootCommand("Load for WebSocket relays on this machine: secureChat beside socket.io and ejabberd.")
         {
-            Relay(), Open(), Idle(), Compare(),
+            Relay(), Open(), Idle(), Compare(), Media(),
         };
         try
         {
@@ -114,6 +115,29 @@ internal static class Program
                 var comparison = new Comparison(
                     parsed.GetValue(targets)!, parsed.GetValue(rounds), Span(parsed, WarmUp), Span(parsed, Seconds), parsed.GetValue(ServerCore));
                 var report = comparison.Run(ct);
+                Terminal.Print(report);
+                if (parsed.GetValue(output) is { } file)
+                {
+                    File.WriteAllText(file.FullName, report);
+                }
+            },
+            ct));
+        return command;
+    }
+
+    private static Command Media()
+    {
+        var rounds = new Option<int>("--rounds") { Description = "Rounds; medians are reported.", DefaultValueFactory = _ => 7 };
+        var files = new Option<int>("--files") { Description = "Files at once.", DefaultValueFactory = _ => 4 };
+        var mebibytes = new Option<int>("--mebibytes") { Description = "Size of each (1-100).", DefaultValueFactory = _ => 64 };
+        var output = new Option<FileInfo?>("--output") { Description = "Writes the report to this file as well." };
+        var command = new Command("media", "Files up and down, beside nginx.") { rounds, files, mebibytes, ServerCore, output };
+        command.SetAction((parsed, ct) => Task.Run(
+            () =>
+            {
+                var size = (long)Math.Clamp(parsed.GetValue(mebibytes), 1, 100) << 20;
+                var report = new MediaComparison(
+                    parsed.GetValue(rounds), parsed.GetValue(files), size, parsed.GetValue(ServerCore), ct).Run();
                 Terminal.Print(report);
                 if (parsed.GetValue(output) is { } file)
                 {

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using SecureChat.Protocol;
 
 namespace SecureChat.Server.Hosting;
@@ -14,6 +15,9 @@ internal static class Listening
     {
         var server = builder.Configuration.GetSection("Server").Get<ServerOptions>() ?? new ServerOptions();
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(server.DrainSeconds));
+
+        // What waits in memory for a slow store, per connection: the default of 1 MiB is for few connections.
+        builder.Services.Configure<SocketTransportOptions>(sockets => sockets.MaxReadBufferSize = 128 * 1024);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             Limit(kestrel.Limits);
@@ -58,8 +62,8 @@ internal static class Listening
         limits.MaxRequestLineSize = 4 * 1024;
         limits.MaxRequestBodySize = Limits.MaxFrameBytes * 8;
 
-        // What waits in memory for a slow store, per request: the default of 1 MiB is for few connections.
-        limits.MaxRequestBufferSize = 128 * 1024;
+        // Behind TLS, where bodies wait a second time; see MaxReadBufferSize.
+        limits.MaxRequestBufferSize = 64 * 1024;
         limits.Http2.InitialStreamWindowSize = 128 * 1024;
         limits.Http2.InitialConnectionWindowSize = 512 * 1024;
         limits.RequestHeadersTimeout = TimeSpan.FromSeconds(15);

@@ -2,7 +2,6 @@ using System.Buffers.Binary;
 using System.Security.Cryptography;
 using Microsoft.Extensions.Options;
 using SecureChat.Protocol;
-using SecureChat.Server.Accounts;
 using SecureChat.Server.Storage;
 
 namespace SecureChat.Server.Media;

@@ -111,7 +111,7 @@ public sealed class MediaTests
         decryption.ReadHeader(header);
         decryption.DecryptNext(Part(0), new byte[MediaFormat.SegmentSize]);
         Assert.False(decryption.IsDone);
-        Assert.Throws<SignalException>(() => decryption.DecryptNext(Part(1)[..^1], new byte[MediaFormat.SegmentSize]));
+        Assert.Throws<SignalException>(() => decryption.DecryptNext(Part(1).AsSpan(..^1), new byte[MediaFormat.SegmentSize]));
     }
 
     [Fact]
