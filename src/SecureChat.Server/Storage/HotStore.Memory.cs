@@ -66,6 +66,33 @@ internal sealed class MemoryHotStore(TimeProvider time) : IHotStore
         return Task.FromResult(new TokensTaken(wait, entry.Number));
     }
 
+    public Task<double> AddDecayingAsync(string key, double amount, TimeSpan halfLife, CancellationToken ct)
+    {
+        var entry = _entries.AddOrUpdate(key, _ => Next(null), (_, old) => Next(IsAlive(old) ? old : null));
+        return Task.FromResult(entry.Number);
+
+        Entry Next(Entry? old)
+        {
+            var now = time.GetUtcNow();
+            var level = Math.Max(0, amount + (old is null ? 0 : old.Number * double.Exp2(-Math.Max(0, (now - old.Touched) / halfLife))));
+            return new Entry([], now + DecayLife(level, halfLife)) { Number = level, Touched = now };
+        }
+    }
+
+    public Task<double> AddDistinctAsync(string key, IReadOnlyCollection<ulong> values, TimeSpan life, CancellationToken ct)
+    {
+        var entry = _entries.AddOrUpdate(key, _ => Fresh(), (_, old) => IsAlive(old) ? old : Fresh());
+        lock (entry)
+        {
+            return Task.FromResult(DistinctSketch.Add(entry.Value, values));
+        }
+
+        Entry Fresh() => new(new byte[DistinctSketch.Size], Deadline(life));
+    }
+
+    /// <summary>Until a counter is worth a hundredth.</summary>
+    internal static TimeSpan DecayLife(double level, TimeSpan halfLife) => halfLife * Math.Max(0, Math.Log2(Math.Max(1, level * 100)));
+
     public Task<int> ExpireAsync(CancellationToken ct)
     {
         var removed = 0;

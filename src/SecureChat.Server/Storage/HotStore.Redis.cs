@@ -36,6 +36,25 @@ internal sealed class RedisHotStore(IConnectionMultiplexer redis) : IHotStore
         return {'0', string.format('%.6f', tokens)}
         """;
 
+    // KEYS: counter. ARGV: amount, half-life in milliseconds. The counter is a hash {v: value, at: microseconds of Redis' own clock};
+    // it is gone when it is worth a hundredth. Returns its value as text.
+    private const string DecayScript = """
+        local time = redis.call('TIME')
+        local now = time[1] * 1000000 + time[2]
+        local half = tonumber(ARGV[2]) * 1000
+        local state = redis.call('HMGET', KEYS[1], 'v', 'at')
+        local value = 0
+        if state[1] then value = tonumber(state[1]) * 2 ^ (-math.max(0, now - tonumber(state[2])) / half) end
+        value = math.max(0, value + tonumber(ARGV[1]))
+        if value <= 0.01 then
+            redis.call('DEL', KEYS[1])
+        else
+            redis.call('HSET', KEYS[1], 'v', string.format('%.6f', value), 'at', string.format('%.0f', now))
+            redis.call('PEXPIRE', KEYS[1], math.ceil(half / 1000 * math.max(0, math.log(value * 100) / math.log(2))) + 1)
+        end
+        return string.format('%.6f', value)
+        """;
+
     private readonly IDatabase _db = redis.GetDatabase();
 
     public string Name => "Redis";
@@ -69,6 +88,22 @@ internal sealed class RedisHotStore(IConnectionMultiplexer redis) : IHotStore
         var taken = (RedisResult[])(await _db.ScriptEvaluateAsync(
             TokensScript, [key], [bucket.Size, bucket.Refill.TotalMilliseconds, amount]).WaitAsync(ct))!;
         return new TokensTaken(TimeSpan.FromMilliseconds((double)taken[0]), (double)taken[1]);
+    }
+
+    public async Task<double> AddDecayingAsync(string key, double amount, TimeSpan halfLife, CancellationToken ct) =>
+        (double)await _db.ScriptEvaluateAsync(DecayScript, [key], [amount, halfLife.TotalMilliseconds]).WaitAsync(ct);
+
+    public async Task<double> AddDistinctAsync(string key, IReadOnlyCollection<ulong> values, TimeSpan life, CancellationToken ct)
+    {
+        // One transaction on one key: one trip, and no other node's values in between.
+        var transaction = _db.CreateTransaction();
+        var before = transaction.HyperLogLogLengthAsync(key);
+        var added = transaction.HyperLogLogAddAsync(key, [.. values.Select(value => (RedisValue)BitConverter.GetBytes(value))]);
+        var expires = transaction.KeyExpireAsync(key, life, ExpireWhen.HasNoExpiry);
+        var after = transaction.HyperLogLogLengthAsync(key);
+        await transaction.ExecuteAsync().WaitAsync(ct);
+        await Task.WhenAll(added, expires);
+        return Math.Max(0, await after - await before);
     }
 
     public Task<int> ExpireAsync(CancellationToken ct) => Task.FromResult(0);

@@ -38,6 +38,13 @@ internal interface IHotStore
     /// <remarks>A refusal takes nothing; taking 0 looks without touching.</remarks>
     Task<TokensTaken> TakeTokensAsync(string key, TokenBucket bucket, double amount, CancellationToken ct);
 
+    /// <summary>Adds to a counter that halves itself every <paramref name="halfLife"/> and never falls below 0; returns its new value.</summary>
+    Task<double> AddDecayingAsync(string key, double amount, TimeSpan halfLife, CancellationToken ct);
+
+    /// <summary>Adds hashes to a sketch and returns about how many of them are new to it. The life starts with the first.</summary>
+    /// <param name="values">Uniform in all 64 bits.</param>
+    Task<double> AddDistinctAsync(string key, IReadOnlyCollection<ulong> values, TimeSpan life, CancellationToken ct);
+
     /// <summary>Frees what has ended and that nobody will read; returns how much. A store that does so by itself returns 0.</summary>
     Task<int> ExpireAsync(CancellationToken ct);
 

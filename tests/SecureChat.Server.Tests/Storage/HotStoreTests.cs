@@ -151,6 +151,37 @@ public sealed class HotStoreTests
         Assert.Empty(other);
     }
 
+    [Theory, EveryHotStore]
+    internal async Task A_decaying_counter_halves_itself_and_never_falls_below_nothing(IHotStore hot, TestClock clock)
+    {
+        var half = TimeSpan.FromMilliseconds(400);
+        Assert.InRange(await hot.AddDecayingAsync("anomaly:a", 5, half, Ct), 5, 5);
+        Assert.InRange(await hot.AddDecayingAsync("anomaly:a", 3, half, Ct), 6, 8);
+
+        await clock.PassAsync(half);
+        Assert.InRange(await hot.AddDecayingAsync("anomaly:a", 0, half, Ct), 0.1, 4);
+
+        Assert.Equal(0, await hot.AddDecayingAsync("anomaly:a", -100, half, Ct));
+        Assert.Equal(1, await hot.AddDecayingAsync("anomaly:a", 1, TimeSpan.FromHours(1), Ct), 0.01);
+        var sum = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => hot.AddDecayingAsync("anomaly:b", 1, TimeSpan.FromHours(1), Ct)));
+        Assert.Equal(50, sum.Max(), 0.1);
+    }
+
+    [Theory, EveryHotStore]
+    internal async Task A_sketch_counts_each_value_once_within_some_percent_until_its_life_ends(IHotStore hot, TestClock clock)
+    {
+        static ulong[] Values(int from, int count) => [.. Enumerable.Range(from, count).Select(i =>
+            BitConverter.ToUInt64(System.Security.Cryptography.SHA256.HashData(BitConverter.GetBytes(i))))];
+        var first = Values(0, 500);
+
+        Assert.InRange(await hot.AddDistinctAsync("anomaly-seen:a", first, Long, Ct), 450, 550);
+        Assert.Equal(0, await hot.AddDistinctAsync("anomaly-seen:a", first, Long, Ct));
+        Assert.InRange(await hot.AddDistinctAsync("anomaly-seen:a", Values(500, 5000), Long, Ct), 4500, 5500);
+        Assert.Equal(1, await hot.AddDistinctAsync("anomaly-seen:b", Values(0, 1), Short, Ct), 0.1);
+        await clock.PassAsync(Longer);
+        Assert.Equal(1, await hot.AddDistinctAsync("anomaly-seen:b", Values(0, 1), Short, Ct), 0.1);
+    }
+
     private static async Task<TimeSpan> TakeAsync(IHotStore hot, string key, TokenBucket bucket, double amount) =>
         (await hot.TakeTokensAsync(key, bucket, amount, Ct)).Wait;
 
