@@ -63,6 +63,9 @@ public sealed record ProtocolError(string Code, int Status, string Title)
     public static readonly ProtocolError ChecksumMismatch =
         new("checksum_mismatch", 460, "The part does not match its checksum and was thrown away.");
 
+    public static readonly ProtocolError ProofOfWorkRequired =
+        new("proof_of_work_required", 428, "Repeat the request with a proof of work for the challenge in this answer.");
+
     public static readonly ProtocolError InvalidIdentifier =
         new("invalid_identifier", 422, "Give one valid e-mail address, or one valid number in E.164 form.");
 
@@ -118,7 +121,7 @@ public sealed record ProtocolError(string Code, int Status, string Title)
     public static IReadOnlyList<ProtocolError> All { get; } =
     [
         Malformed, Unauthorized, Forbidden, NotFound, MethodNotAllowed, MismatchedDevices, KeysDiffer, StaleDevices, TooLarge,
-        UnsupportedMediaType, BadSignature, RateLimited, InvalidIdentifier,
+        UnsupportedMediaType, BadSignature, RateLimited, ProofOfWorkRequired, InvalidIdentifier,
         UnsupportedIdentifier, WrongCode, InviteRequired, RegistrationClosed, RegistrationLocked, TooManyDevices,
         UsernameTaken, CredentialsRefused, SendRefused, UnsupportedPush,
         BadRequestSignature, VersionConflict, Internal, Unavailable, QueueFull,

@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using SecureChat.Protocol;
+using SecureChat.Server.Abuse;
 using SecureChat.Server.Accounts;
 using SecureChat.Server.Connections;
 using SecureChat.Server.Groups;
@@ -23,7 +24,7 @@ internal static class Program
         // Read once, before the first socket: docs/decisions/0030-runtime-settings.md.
         const string inline = "DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS";
         Environment.SetEnvironmentVariable(inline, Environment.GetEnvironmentVariable(inline) ?? "1");
-        return CommandLine.Run(args, HealthCommand.Create(), InviteCommand.Create(), KeysCommand.Create());
+        return CommandLine.Run(args, HealthCommand.Create(), InviteCommand.Create(), KeysCommand.Create(), AnomaliesCommand.Create());
     }
 
     /// <summary>The services of every slice; tests start the same server.</summary>
@@ -44,6 +45,7 @@ internal static class Program
         builder.Services.AddServerMetrics();
         builder.Services.AddApiDescription();
         builder.AddStorage();
+        builder.AddAbuse();
         builder.AddAccounts();
         builder.AddKeys();
         builder.AddSenders();

@@ -18,6 +18,13 @@ internal sealed class LimitsOptions
     /// </summary>
     public Dictionary<string, LimitOverride> Overrides { get; set; } = [];
 
+    /// <summary>
+    /// What becomes of what the anomaly detectors see: <c>act</c> (slow down, ask for work, refuse), <c>watch</c> (count and show
+    /// it, and do nothing) or <c>off</c>. <c>SCALE</c> moves their thresholds as well.
+    /// </summary>
+    [EnumDataType(typeof(AnomalyMode))]
+    public AnomalyMode Anomalies { get; set; }
+
     /// <summary>The limit's bucket under these settings; <see cref="Scale"/> must not be 0.</summary>
     public TokenBucket BucketOf(RateLimit limit)
     {
@@ -29,6 +36,14 @@ internal sealed class LimitsOptions
     /// <summary>Whether an override's key means the limit.</summary>
     public static bool IsNamed(string key, RateLimit limit) =>
         limit.Name.Equals(key.Replace('_', '-'), StringComparison.OrdinalIgnoreCase);
+}
+
+/// <summary>What becomes of what the detectors see.</summary>
+internal enum AnomalyMode
+{
+    Act,
+    Watch,
+    Off,
 }
 
 /// <summary>A limit's figures as the operator wants them; what is not set stays as it is.</summary>

@@ -57,6 +57,9 @@ internal static class RateLimits
     /// <summary>Devices reconnect when a network changes; a household or an office shares an address.</summary>
     public static readonly RateLimit OpenSocket = new("socket", LimitScope.Address, new(300, TimeSpan.FromMilliseconds(200)), WithoutStore.Admit);
 
+    /// <summary>Sockets of a device that opened very many: see the detector <c>socket-churn</c>.</summary>
+    public static readonly RateLimit OpenSocketAfterChurn = new("socket-churn", LimitScope.Device, new(2, TimeSpan.FromSeconds(15)), WithoutStore.Admit);
+
     /// <summary>Charged per recipient account. Busy people in groups send bursts; nobody types five messages a second for hours.</summary>
     public static readonly RateLimit SendMessages = new("send", LimitScope.Account, new(1500, TimeSpan.FromMilliseconds(200)), WithoutStore.Admit, Limits.MaxRecipients);
 

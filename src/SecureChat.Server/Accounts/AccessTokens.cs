@@ -41,12 +41,15 @@ internal sealed class AccessTokens(SigningKeys keys, IOptions<TokensOptions> opt
     }
 
     /// <summary>What the token says, if it is one of ours and has not expired; whether the device still exists is not known here.</summary>
-    public async Task<Caller?> ReadAsync(string token)
+    public async Task<Caller?> ReadAsync(string token) => (await JudgeAsync(token)).Caller;
+
+    /// <summary>The same, and whether a token that is none of ours is worse than stale: those, every client shows now and then.</summary>
+    public async Task<(Caller? Caller, bool IsForged)> JudgeAsync(string token)
     {
         // One spelling per token: the library's base64 also takes padding and white space.
         if (token.Length is 0 or > MaxLength || token.AsSpan().ContainsAnyExcept(TokenCharacters))
         {
-            return null;
+            return (null, true);
         }
 
         var result = await _handler.ValidateTokenAsync(token, new TokenValidationParameters
@@ -69,8 +72,8 @@ internal sealed class AccessTokens(SigningKeys keys, IOptions<TokensOptions> opt
             && jwt.TryGetPayloadValue("epoch", out string? hex)
             && long.TryParse(hex, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var epoch)
             && new DeviceAddress(account, device) is { IsValid: true } address
-                ? new Caller(address, epoch)
-                : null;
+                ? (new Caller(address, epoch), false)
+                : (null, result.Exception is not SecurityTokenInvalidLifetimeException);
     }
 
     private bool IsAlive(DateTime? notBefore, DateTime? expires)

@@ -11,6 +11,9 @@ internal static partial class AccountsLog
     [LoggerMessage(LogLevel.Warning, "A used refresh token came back; the device's credentials were ended")]
     public static partial void RefreshTokenReused(this ILogger log);
 
+    [LoggerMessage(LogLevel.Error, "One-time codes are refused: Otp:MaxPerDay or Otp:MaxPerRangePerDay is used up. See 'securechat-server anomalies'")]
+    public static partial void CodeBudgetSpent(this ILogger log);
+
     [LoggerMessage(LogLevel.Warning, "A one-time code could not be sent: {Error}")]
     public static partial void OtpNotSent(this ILogger log, string error);
 }

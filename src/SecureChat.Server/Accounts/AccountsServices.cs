@@ -1,5 +1,4 @@
 using Microsoft.AspNetCore.Authentication;
-using SecureChat.Server.Abuse;
 using SecureChat.Server.Hosting;
 using SecureChat.Server.Storage;
 
@@ -14,9 +13,7 @@ internal static class AccountsServices
         services.AddSettings<AccountsOptions, AccountsOptionsValidator>("Accounts");
         services.AddSettings<TokensOptions, TokensOptionsValidator>("Tokens");
         services.AddSettings<OtpOptions, OtpOptionsValidator>("Otp");
-        services.AddSettings<LimitsOptions, LimitsOptionsValidator>("Limits");
 
-        services.AddSingleton<RateLimiter>();
         services.AddSingleton<AccountNotices>().AddHostedService(provider => provider.GetRequiredService<AccountNotices>());
         services.AddSingleton<AccountDirectory>();
         services.AddSingleton<SigningKeys>();
@@ -26,6 +23,9 @@ internal static class AccountsServices
         services.AddSingleton<Invites>();
         services.AddSingleton<AccountStore>();
         services.AddSingleton<OtpChallenges>();
+        services.AddSingleton<OtpBudget>();
+        services.AddSingleton<OtpDoor>();
+        services.AddSingleton<SignUpDoor>();
         services.AddSingleton<IOtpProvider, ConsoleOtp>();
         services.AddSingleton<IOtpProvider, SmtpOtp>();
         services.AddSingleton<IOtpProvider, WebhookOtp>();

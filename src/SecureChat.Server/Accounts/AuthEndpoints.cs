@@ -11,9 +11,9 @@ internal static class AuthEndpoints
     public static void MapAuth(this IEndpointRouteBuilder app)
     {
         var auth = app.MapGroup("/v1/auth").WithTags("Accounts").WithRetryAfter().AllowAnonymous();
-        auth.MapPost("/otp", RequestOtp).RequireLimit(RateLimits.RequestOtp);
-        auth.MapPost("/register", Register).RequireLimit(RateLimits.Register);
-        auth.MapPost("/refresh", Refresh).RequireLimit(RateLimits.Refresh);
+        auth.MapPost("/otp", RequestOtp).RequireLimit(RateLimits.RequestOtp, Detectors.UnusedCodes, Detectors.FailedAuth);
+        auth.MapPost("/register", Register).CountFailures().RequireLimit(RateLimits.Register, Detectors.FailedAuth);
+        auth.MapPost("/refresh", Refresh).CountFailures().RequireLimit(RateLimits.Refresh);
         app.MapPost("/v1/auth/logout", Logout).WithTags("Accounts").WithRetryAfter()
             .RequireAuthorization().RequireLimit(RateLimits.OwnAccount);
         app.MapGet("/.well-known/jwks.json", PublishedKeys).WithTags("Accounts")
@@ -23,7 +23,7 @@ internal static class AuthEndpoints
     /// <summary><c>POST /v1/auth/otp</c>: sends a one-time code.</summary>
     /// <remarks>Nothing here looks at accounts: the answer cannot tell whether there is one.</remarks>
     private static async Task<Results<Ok<OtpChallenge>, ProblemHttpResult>> RequestOtp(
-        OtpRequest body, OtpChallenges challenges, OtpDelivery delivery, CancellationToken ct)
+        OtpRequest body, HttpContext context, OtpChallenges challenges, OtpDelivery delivery, OtpDoor door, CancellationToken ct)
     {
         if (Identifier.Parse(body.Email, body.Phone) is not { } identifier)
         {
@@ -35,21 +35,30 @@ internal static class AuthEndpoints
             return Problem.From(ProtocolError.UnsupportedIdentifier);
         }
 
+        if (await door.AdmitAsync(context, identifier, ct) is { } refusal)
+        {
+            return refusal;
+        }
+
         var (issued, wait) = await challenges.IssueAsync(identifier, ct);
         if (issued is null)
         {
             return Problem.From(ProtocolError.RateLimited, wait);
         }
 
-        return delivery.TryEnqueue(issued)
-            ? TypedResults.Ok(issued.Challenge)
-            : Problem.From(ProtocolError.Unavailable, TimeSpan.FromSeconds(5));
+        if (!delivery.TryEnqueue(issued))
+        {
+            return Problem.From(ProtocolError.Unavailable, TimeSpan.FromSeconds(5));
+        }
+
+        door.Sent(context, identifier);
+        return TypedResults.Ok(issued.Challenge);
     }
 
     /// <summary><c>POST /v1/auth/register</c>: makes an account, or takes an existing one over.</summary>
     private static async Task<Results<Ok<Session>, ProblemHttpResult>> Register(
-        Register body, Registration registration, CancellationToken ct) =>
-        await registration.RegisterAsync(body, ct);
+        Register body, HttpContext context, Registration registration, CancellationToken ct) =>
+        await registration.RegisterAsync(body, context, ct);
 
     /// <summary><c>POST /v1/auth/refresh</c>: exchanges a refresh token for new credentials.</summary>
     private static async Task<Results<Ok<Session>, ProblemHttpResult>> Refresh(

@@ -3,20 +3,30 @@ using System.Text.Encodings.Web;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.Extensions.Options;
 using SecureChat.Protocol;
+using SecureChat.Server.Abuse;
 
 namespace SecureChat.Server.Accounts;
 
 /// <summary>Finds out which device speaks, from an <c>Authorization</c> header; for HTTP and for sockets alike.</summary>
-internal sealed class Credentials(AccessTokens tokens, AccountDirectory directory)
+internal sealed class Credentials(AccessTokens tokens, AccountDirectory directory, Anomalies anomalies)
 {
     /// <summary>Null unless the header is a bearer token of a device that exists and whose credentials have not ended.</summary>
-    public async ValueTask<Caller?> AuthenticateAsync(string? authorization, CancellationToken ct) =>
-        authorization is not null
-        && authorization.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase)
-        && await tokens.ReadAsync(authorization[Prefix.Length..]) is { } caller
-        && await directory.IsCurrentAsync(caller.Account, caller.Device, caller.Epoch, ct)
-            ? caller
-            : null;
+    /// <param name="network">Whose doing a forged token is: not the account's that it names.</param>
+    public async ValueTask<Caller?> AuthenticateAsync(string? authorization, ReadOnlyMemory<byte> network, CancellationToken ct)
+    {
+        if (authorization is null || !authorization.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase))
+        {
+            return null;
+        }
+
+        var (caller, isForged) = await tokens.JudgeAsync(authorization[Prefix.Length..]);
+        if (isForged)
+        {
+            anomalies.Observe(Detectors.FailedAuth, network.Span, 1);
+        }
+
+        return caller is not null && await directory.IsCurrentAsync(caller.Account, caller.Device, caller.Epoch, ct) ? caller : null;
+    }
 
     private const string Prefix = "Bearer ";
 }
@@ -35,7 +45,8 @@ internal sealed class BearerScheme(
             return AuthenticateResult.NoResult();
         }
 
-        if (await credentials.AuthenticateAsync(header, Context.RequestAborted) is not { } caller)
+        if (await credentials.AuthenticateAsync(
+            header, RateLimiter.Network(Context.Connection.RemoteIpAddress), Context.RequestAborted) is not { } caller)
         {
             return AuthenticateResult.Fail("The token is not valid.");
         }

@@ -18,7 +18,7 @@ internal static class DeviceEndpoints
         app.MapPut("/v1/provisioning", Provision).WithTags("Devices").WithRetryAfter()
             .RequireAuthorization().RequireLimit(RateLimits.Provision);
         app.MapPost("/v1/devices/link", Link).WithTags("Devices").WithRetryAfter()
-            .AllowAnonymous().RequireLimit(RateLimits.LinkDevice);
+            .AllowAnonymous().CountFailures().RequireLimit(RateLimits.LinkDevice, Detectors.FailedAuth);
     }
 
     /// <summary><c>GET /v1/devices</c>: the account's devices.</summary>

@@ -18,6 +18,9 @@ internal sealed partial class Identifier
     /// <summary>Where to send: a lower-case address, or E.164 with the plus.</summary>
     public string Value { get; }
 
+    /// <summary>The range that a number lies in: its first digits, of which at least 10,000 numbers begin alike. Null for an address.</summary>
+    public string? Range => Kind is IdentifierKind.Phone ? Value[..Math.Min(MaxRangeLength, Value.Length - 4)] : null;
+
     /// <summary>Null unless exactly one of the two is given and well-formed.</summary>
     public static Identifier? Parse(string? email, string? phone) => (email, phone) switch
     {
@@ -81,6 +84,8 @@ internal sealed partial class Identifier
         RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
     private static partial Regex EmailPattern();
 
+    // With the plus: country code and the operator's block, as numbers are sold to whoever lives on calling them.
+    private const int MaxRangeLength = 8;
     private const int MaxEmailLength = 254;
 }
 

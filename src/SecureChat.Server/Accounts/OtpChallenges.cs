@@ -11,7 +11,7 @@ namespace SecureChat.Server.Accounts;
 /// <remarks>
 /// <para>Spec: docs/protocol/accounts.md#one-time-codes.</para>
 /// <para>
-/// Keys in the hot store: <c>otp:challenge</c> holds the identifier's hash (32 bytes) and the code's keyed hash (32);
+/// Keys in the hot store: <c>otp:challenge</c> holds the identifier's hash (32 bytes), the code's keyed hash (32) and the range of a number;
 /// <c>otp-tries:challenge</c> counts; <c>otp-wait:identifier</c> holds when the next code may be asked for (Unix ms);
 /// <c>otp-sent:identifier</c> counts codes of the last day.
 /// </para>
@@ -41,7 +41,7 @@ internal sealed class OtpChallenges(IHotStore hot, Secrets secrets, TimeProvider
 
         var challenge = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(16));
         var code = RandomNumberGenerator.GetInt32(1_000_000).ToString("D6", CultureInfo.InvariantCulture);
-        await hot.SetAsync($"otp:{challenge}", (byte[])[.. hash, .. CodeHash(challenge, code)], Life, ct);
+        await hot.SetAsync($"otp:{challenge}", (byte[])[.. hash, .. CodeHash(challenge, code), .. Encoding.ASCII.GetBytes(identifier.Range ?? "")], Life, ct);
         return (new OtpMessage(identifier, hash, code, new(challenge, (int)Life.TotalSeconds, (int)wait.TotalSeconds)), wait);
     }
 
@@ -55,14 +55,14 @@ internal sealed class OtpChallenges(IHotStore hot, Secrets secrets, TimeProvider
 
         // Looked up first, so that made-up challenges leave nothing behind; counted before the code is compared, so that
         // parallel guesses cannot share a try.
-        if (await hot.GetAsync($"otp:{challenge}", ct) is not { Length: 64 } stored
+        if (await hot.GetAsync($"otp:{challenge}", ct) is not { Length: >= 64 } stored
             || await hot.CountAsync($"otp-tries:{challenge}", Life + TimeSpan.FromMinutes(1), ct) > MaxTries
-            || !CryptographicOperations.FixedTimeEquals(stored.AsSpan(32), CodeHash(challenge, code)))
+            || !CryptographicOperations.FixedTimeEquals(stored.AsSpan(32, 32), CodeHash(challenge, code)))
         {
             return null;
         }
 
-        return new OtpProof(challenge, stored[..32]);
+        return new OtpProof(challenge, stored[..32], stored[64..]);
     }
 
     /// <summary>True for exactly one of any number of callers with the same proof.</summary>
@@ -97,4 +97,5 @@ internal sealed class OtpMessage(Identifier to, byte[] identifierHash, string co
 
 /// <summary>Whoever holds it gave the right code for the challenge.</summary>
 /// <param name="IdentifierHash">Of the address or number that the code was sent to.</param>
-internal sealed record OtpProof(string Challenge, byte[] IdentifierHash);
+/// <param name="Range">Of the number that it was sent to; empty for an address.</param>
+internal sealed record OtpProof(string Challenge, byte[] IdentifierHash, byte[] Range);

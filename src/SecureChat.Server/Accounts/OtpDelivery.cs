@@ -1,6 +1,5 @@
 using System.Threading.Channels;
 using Microsoft.Extensions.Options;
-using SecureChat.Server.Storage;
 
 namespace SecureChat.Server.Accounts;
 
@@ -29,7 +28,7 @@ internal sealed class OtpDelivery(
     IEnumerable<IOtpProvider> providers,
     IOptions<OtpOptions> options,
     IHostEnvironment environment,
-    IHotStore hot,
+    OtpBudget budget,
     TimeProvider time,
     ILogger<OtpDelivery> log) : BackgroundService
 {
@@ -50,9 +49,8 @@ internal sealed class OtpDelivery(
         {
             try
             {
-                if (await hot.CountAsync("otp-day", TimeSpan.FromDays(1), ct) > options.Value.MaxPerDay)
+                if (!await budget.SpendAsync(message.To, ct))
                 {
-                    log.OtpNotSent("the daily limit Otp:MaxPerDay is reached");
                     continue;
                 }
 

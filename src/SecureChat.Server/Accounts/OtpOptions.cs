@@ -17,9 +17,16 @@ internal sealed class OtpOptions
     [EnumDataType(typeof(OtpChannel))]
     public OtpChannel? Phone { get; set; }
 
-    /// <summary>Codes sent per day by the whole server: the fuse against somebody running up a bill.</summary>
-    [Range(1, 10_000_000)]
+    /// <summary>
+    /// Codes sent in any 24 hours by the whole server, half of them at once: the fuse against somebody running up a bill. When half of
+    /// what is there at once is gone, codes take a proof of work.
+    /// </summary>
+    [Range(2, 10_000_000)]
     public int MaxPerDay { get; set; } = 5000;
+
+    /// <summary>The same for numbers that begin alike, up to seven digits with the country code.</summary>
+    [Range(2, 10_000_000)]
+    public int MaxPerRangePerDay { get; set; } = 200;
 
     /// <summary>Host name of the mail server.</summary>
     public string SmtpHost { get; set; } = "";

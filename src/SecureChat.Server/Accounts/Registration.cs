@@ -10,20 +10,21 @@ namespace SecureChat.Server.Accounts;
 /// <summary>The rules of signing up. Spec: docs/protocol/accounts.md#registration.</summary>
 internal sealed class Registration(
     AccountStore accounts, OtpChallenges challenges, Invites invites, RegistrationLock registrationLock,
-    AccountDirectory directory, Mailbox mailbox, IOptions<AccountsOptions> options, IHostEnvironment environment,
+    OtpDoor otpDoor, SignUpDoor signUpDoor, AccountDirectory directory, Mailbox mailbox, IOptions<AccountsOptions> options, IHostEnvironment environment,
     ILogger<Registration> log)
 {
     /// <summary>Who may make a new account, where the setting leaves it to the environment.</summary>
     public RegistrationMode Mode => options.Value.Registration
         ?? (environment.IsDevelopment() ? RegistrationMode.Open : RegistrationMode.Invite);
 
-    public async Task<Results<Ok<Session>, ProblemHttpResult>> RegisterAsync(Register request, CancellationToken ct)
+    public async Task<Results<Ok<Session>, ProblemHttpResult>> RegisterAsync(
+        Register request, HttpContext context, CancellationToken ct)
     {
         if (request is { Challenge: { } challenge, Code: { } code })
         {
             // The cheap check first: signatures are verified only for whoever knows the code.
             return await challenges.CheckAsync(challenge, code, ct) is { } proof
-                ? await RegisterWithIdentifierAsync(request, proof, ct)
+                ? await RegisterWithIdentifierAsync(request, context, proof, ct)
                 : Problem.From(ProtocolError.WrongCode);
         }
 
@@ -40,11 +41,11 @@ internal sealed class Registration(
 
         return Mode is RegistrationMode.Closed
             ? Problem.From(ProtocolError.RegistrationClosed)
-            : await CreateAsync(request, device, null, ct);
+            : await CreateAsync(request, device, null, context, ct);
     }
 
     private async Task<Results<Ok<Session>, ProblemHttpResult>> RegisterWithIdentifierAsync(
-        Register request, OtpProof proof, CancellationToken ct)
+        Register request, HttpContext context, OtpProof proof, CancellationToken ct)
     {
         var (device, refusal) = VerifiedDevice.Verify(request.Device, request.IdentityKey);
         if (device is null)
@@ -69,8 +70,8 @@ internal sealed class Registration(
                 return Problem.From(ProtocolError.WrongCode);
             }
 
-            return await challenges.UseAsync(proof, ct)
-                ? await CreateAsync(request, device, proof.IdentifierHash, ct)
+            return await AdmitNewAsync(request, context, ct) is { } unwelcome ? unwelcome
+                : await UseAsync(proof, context, ct) ? await CreateAsync(request, device, proof.IdentifierHash, context, ct)
                 : Problem.From(ProtocolError.WrongCode);
         }
 
@@ -81,7 +82,7 @@ internal sealed class Registration(
             return refused;
         }
 
-        if (!await challenges.UseAsync(proof, ct)
+        if (!await UseAsync(proof, context, ct)
             || await accounts.TakeOverAsync(existing.Account, request.IdentityKey, device, keepLock: locked, ct) is not { } session)
         {
             return Problem.From(ProtocolError.WrongCode);
@@ -111,17 +112,37 @@ internal sealed class Registration(
         return Problem.From(ProtocolError.RegistrationLocked, wait > TimeSpan.Zero ? wait : null);
     }
 
+    private async Task<bool> UseAsync(OtpProof proof, HttpContext context, CancellationToken ct)
+    {
+        var isUsed = await challenges.UseAsync(proof, ct);
+        if (isUsed)
+        {
+            otpDoor.Used(context, proof);
+        }
+
+        return isUsed;
+    }
+
+    // An invite, which making the account uses up, takes the place of work.
+    private async ValueTask<ProblemHttpResult?> AdmitNewAsync(Register request, HttpContext context, CancellationToken ct) =>
+        request.Invite is { Length: > 0 and <= MaxInviteLength } invite && await invites.IsUsableAsync(invite, ct)
+            ? null
+            : await signUpDoor.AdmitAsync(context, ct);
+
     private async Task<Results<Ok<Session>, ProblemHttpResult>> CreateAsync(
-        Register request, VerifiedDevice device, byte[]? identifierHash, CancellationToken ct)
+        Register request, VerifiedDevice device, byte[]? identifierHash, HttpContext context, CancellationToken ct)
     {
         try
         {
-            var invite = Mode is RegistrationMode.Invite || identifierHash is null ? request.Invite : null;
+            // Where none is needed it is used up all the same, if it is good: it may have taken the place of work.
+            var invite = request.Invite is { Length: > 0 and <= MaxInviteLength } given
+                && (Mode is RegistrationMode.Invite || identifierHash is null || await invites.IsUsableAsync(given, ct)) ? given : null;
             if (await accounts.CreateAsync(request.IdentityKey, device, identifierHash, invite, ct) is not { } session)
             {
                 return Problem.From(ProtocolError.WrongCode);
             }
 
+            signUpDoor.Made(context);
             log.AccountRegistered();
             return TypedResults.Ok(session);
         }

@@ -18,9 +18,9 @@ internal static class UsernameEndpoints
         own.MapDelete("/link", DeleteLink).RequireLimit(RateLimits.OwnAccount);
 
         var find = app.MapGroup("/v1").WithTags("Usernames").WithRetryAfter().RequireAuthorization();
-        find.MapPost("/usernames/lookup", LookUp).RequireLimit(RateLimits.LookUp);
-        find.MapPost("/usernames/link", OpenLink).RequireLimit(RateLimits.LookUp);
-        find.MapPost("/accounts/lookup", LookUpIdentifier).RequireLimit(RateLimits.LookUp);
+        find.MapPost("/usernames/lookup", LookUp).RequireLimit(RateLimits.LookUp, Detectors.NameScan);
+        find.MapPost("/usernames/link", OpenLink).RequireLimit(RateLimits.LookUp, Detectors.NameScan);
+        find.MapPost("/accounts/lookup", LookUpIdentifier).RequireLimit(RateLimits.LookUp, Detectors.NameScan);
     }
 
     /// <summary><c>POST /v1/account/username/reserve</c>: holds the first free username for five minutes.</summary>
@@ -83,9 +83,9 @@ internal static class UsernameEndpoints
     /// <summary><c>POST /v1/usernames/lookup</c>: the account with that username.</summary>
     /// <remarks>A miss is the nil UUID in an answer of the same size, after the same query.</remarks>
     private static async Task<Results<Ok<FoundAccount>, ProblemHttpResult>> LookUp(
-        UsernameHash body, UsernameStore usernames, CancellationToken ct) =>
+        UsernameHash body, Caller caller, UsernameStore usernames, Anomalies anomalies, CancellationToken ct) =>
         body.Hash.Length is Limits.UsernameHashBytes
-            ? TypedResults.Ok(new FoundAccount(await usernames.FindAsync(body.Hash, ct) ?? Guid.Empty))
+            ? TypedResults.Ok(Answer(await usernames.FindAsync(body.Hash, ct), caller, Guess, anomalies))
             : Problem.From(ProtocolError.Malformed);
 
     /// <summary><c>POST /v1/usernames/link</c>: what a username link leads to. Its id is 122 random bits: nobody guesses one.</summary>
@@ -98,11 +98,24 @@ internal static class UsernameEndpoints
     /// <summary><c>POST /v1/accounts/lookup</c>: the account with that e-mail address or number, if it wants to be found.</summary>
     /// <remarks>Not registered and not discoverable are the same answer, of the same size as a hit.</remarks>
     private static async Task<Results<Ok<FoundAccount>, ProblemHttpResult>> LookUpIdentifier(
-        LookUpIdentifier body, AccountStore accounts, Storage.Secrets secrets, CancellationToken ct) =>
+        LookUpIdentifier body, Caller caller, AccountStore accounts, Storage.Secrets secrets, Anomalies anomalies, CancellationToken ct) =>
         Identifier.Parse(body.Email, body.Phone) is { } identifier
-            ? TypedResults.Ok(new FoundAccount(
-                await accounts.FindByIdentifierAsync(identifier.Hash(secrets), ct) is { Discoverable: 1 } found
-                    ? found.Account
-                    : Guid.Empty))
+            ? TypedResults.Ok(Answer(
+                await accounts.FindByIdentifierAsync(identifier.Hash(secrets), ct) is { Discoverable: 1 } found ? found.Account : null,
+                caller, Acquaintance, anomalies))
             : Problem.From(ProtocolError.InvalidIdentifier);
+
+    private static FoundAccount Answer(Guid? found, Caller caller, double weight, Anomalies anomalies)
+    {
+        if (found is null)
+        {
+            anomalies.Observe(Detectors.NameScan, caller.Account.ToByteArray(bigEndian: true), weight);
+        }
+
+        return new FoundAccount(found ?? Guid.Empty);
+    }
+
+    // What a miss counts: a name that one was told is there, a contact mostly is not.
+    private const double Guess = 1;
+    private const double Acquaintance = 0.25;
 }

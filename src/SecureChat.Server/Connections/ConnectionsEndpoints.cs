@@ -35,20 +35,22 @@ internal static class ConnectionsEndpoints
             serve = context.WebSockets.IsWebSocketRequest
                 && SocketAdmission.Choose(context.Request.Headers.SecWebSocketProtocol) is { } protocol
                     ? await open(context, services, protocol)
-                    : () => RefuseAsync(context, ProtocolError.Malformed);
+                    : () => RefuseAsync(context, ProtocolError.Malformed, default);
         }
         catch (Exception) when (!context.Response.HasStarted)
         {
-            serve = () => RefuseAsync(context, ProtocolError.Unavailable);
+            serve = () => RefuseAsync(context, ProtocolError.Unavailable, default);
         }
 
         await serve();
     }
 
-    private static Task RefuseAsync(HttpContext context, ProtocolError refusal)
+    private static Task RefuseAsync(HttpContext context, ProtocolError refusal, TimeSpan wait)
     {
         Pipeline.AddHeaders(context);
-        return Problem.From(refusal).ExecuteAsync(context);
+        return wait > TimeSpan.Zero
+            ? RequireLimitExtensions.Refuse(context, wait).ExecuteAsync(context)
+            : Problem.From(refusal).ExecuteAsync(context);
     }
 
     /// <summary><c>POST /v1/auth/ws-ticket</c>: a ticket that opens one socket as the calling device.</summary>
@@ -60,11 +62,12 @@ internal static class ConnectionsEndpoints
     {
         var request = context.Request;
         string? authorization = request.Headers.Authorization;
-        var (caller, refusal) = await services.GetRequiredService<SocketAdmission>().AdmitAsync(
-            request.Headers.Origin, authorization, authorization is null ? request.Query["ticket"] : default, CancellationToken.None);
+        var (caller, refusal, wait) = await services.GetRequiredService<SocketAdmission>().AdmitAsync(
+            request.Headers.Origin, authorization, authorization is null ? request.Query["ticket"] : default,
+            RateLimiter.Network(context.Connection.RemoteIpAddress), CancellationToken.None);
         if (caller is null)
         {
-            return () => RefuseAsync(context, refusal!);
+            return () => RefuseAsync(context, refusal!, wait);
         }
 
         // No compression: it would tell sizes of what is encrypted. No timer per socket: the table has one for all.
@@ -78,7 +81,7 @@ internal static class ConnectionsEndpoints
     {
         if (!services.GetRequiredService<SocketAdmission>().IsAllowed(context.Request.Headers.Origin))
         {
-            return () => RefuseAsync(context, ProtocolError.Forbidden);
+            return () => RefuseAsync(context, ProtocolError.Forbidden, default);
         }
 
         var address = await services.GetRequiredService<ProvisioningAddresses>().OpenAsync(context.RequestAborted);

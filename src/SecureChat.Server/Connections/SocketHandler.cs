@@ -103,10 +103,10 @@ internal sealed class SocketHandler(
             return () => ProvisionAsync(connection, isJson);
         }
 
-        var (caller, refusal) = await admission.AdmitAsync(request["Origin"], request["Authorization"], request.Ticket, ct);
+        var (caller, refusal, pause) = await admission.AdmitAsync(request["Origin"], request["Authorization"], request.Ticket, address, ct);
         if (caller is null)
         {
-            await RefuseAsync(connection, refusal!, default, ct);
+            await RefuseAsync(connection, refusal!, pause, ct);
             return null;
         }
 

@@ -1,5 +1,6 @@
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Resources;
+using SecureChat.Server.Abuse;
 
 namespace SecureChat.Server.Hosting;
 
@@ -14,7 +15,7 @@ internal static class Metrics
             .AddMeter(MeterPrefix + ".*", "Microsoft.AspNetCore.Hosting", "System.Runtime")
             .AddPrometheusExporter());
 
-    /// <summary>Answers <c>/metrics</c> on the management port, and nothing else there; and nothing of it anywhere else.</summary>
+    /// <summary>Answers <c>/metrics</c> and <c>/anomalies</c> on the management port, and nothing else there; and nothing of it anywhere else.</summary>
     /// <remarks>The port is that of the connection: a <c>Host</c> header can claim any.</remarks>
     public static void UseMetrics(this WebApplication app, ServerOptions server)
     {
@@ -28,6 +29,13 @@ internal static class Metrics
             management.UseOpenTelemetryPrometheusScrapingEndpoint(context => context.Request.Path == "/metrics");
             management.Run(context =>
             {
+                if (context.Request.Path == AnomaliesCommand.Path)
+                {
+                    var suspects = app.Services.GetRequiredService<Anomalies>().Suspects;
+                    var report = AnomalyReport.Of(suspects, app.Services.GetRequiredService<TimeProvider>().GetUtcNow());
+                    return context.Response.WriteAsJsonAsync(report, AnomalyJson.Default.AnomalyReport, cancellationToken: context.RequestAborted);
+                }
+
                 context.Response.StatusCode = StatusCodes.Status404NotFound;
                 return Task.CompletedTask;
             });

@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.HttpOverrides;
 using Microsoft.Extensions.Options;
 using SecureChat.Protocol;
+using SecureChat.Server.Abuse;
 
 namespace SecureChat.Server.Hosting;
 
@@ -57,7 +58,7 @@ internal static class Pipeline
             app.UseCors(policy => policy
                 .WithOrigins(server.AllowedOrigins)
                 .WithMethods("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD")
-                .WithHeaders(["Authorization", "Content-Type", RequestSignature.Header, "Range", "Media-Claim", .. UploadHeaders])
+                .WithHeaders(["Authorization", "Content-Type", RequestSignature.Header, Doorkeeper.Header, "Range", "Media-Claim", .. UploadHeaders])
                 .WithExposedHeaders(
                     ["Retry-After", "RateLimit", "RateLimit-Policy", "Location", "Content-Range", "Media-Id", "Media-Claim", .. UploadHeaders])
                 .SetPreflightMaxAge(TimeSpan.FromHours(2)));

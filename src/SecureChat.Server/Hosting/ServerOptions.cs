@@ -14,7 +14,7 @@ internal sealed class ServerOptions
     [ListenUrl]
     public string Socket { get; set; } = "http://localhost:8090";
 
-    /// <summary>Metrics and nothing else. Keep it on loopback or a closed network: it has no authentication. Empty: off.</summary>
+    /// <summary>Metrics and the state of the anomaly detectors, and nothing else. Keep it on loopback or a closed network: it has no authentication. Empty: off.</summary>
     [ListenUrl]
     public string Management { get; set; } = "http://127.0.0.1:9464";
 

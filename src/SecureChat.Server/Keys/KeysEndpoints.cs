@@ -30,7 +30,8 @@ internal static class KeysEndpoints
         keys.MapPut("/", Publish).RequireAuthorization().RequireLimit(RateLimits.PublishKeys);
         keys.MapGet("/", Counts).RequireAuthorization().RequireLimit(RateLimits.OwnAccount);
         keys.MapPost("/check", Check).RequireAuthorization().RequireLimit(RateLimits.OwnAccount);
-        keys.MapPost("/fetch", Fetch).AllowAnonymous().RequireLimit(RateLimits.FetchKeys);
+        keys.MapPost("/fetch", Fetch).AllowAnonymous()
+            .RequireLimit(RateLimits.FetchKeys, Detectors.KeySweep, Detectors.KeySweepOfStrangers);
     }
 
     /// <summary><c>PUT /v1/keys</c>: replaces those of the calling device's keys that are given.</summary>
@@ -92,6 +93,7 @@ internal static class KeysEndpoints
         KeyStore keys,
         KeyBudget budget,
         KeyReminders reminders,
+        Anomalies anomalies,
         IOptions<Microsoft.AspNetCore.Http.Json.JsonOptions> json,
         CancellationToken ct)
     {
@@ -100,14 +102,15 @@ internal static class KeysEndpoints
             return Problem.From(ProtocolError.Malformed);
         }
 
+        var account = context.Features.Get<Caller>()?.Account.ToByteArray(bigEndian: true);
+        var requester = account ?? RateLimiter.Network(context.Connection.RemoteIpAddress);
+        anomalies.Observe(account is null ? Detectors.KeySweepOfStrangers : Detectors.KeySweep, requester, body.Account);
         var rows = await keys.DevicesAsync(body.Account, body.Device, ct);
         if (rows.Count is 0)
         {
             return Problem.From(ProtocolError.NotFound);
         }
 
-        var requester = context.Features.Get<Caller>()?.Account.ToByteArray(bigEndian: true)
-            ?? RateLimiter.Network(context.Connection.RemoteIpAddress);
         var devices = new List<DeviceKeys>(rows.Count);
         foreach (var row in rows)
         {

@@ -22,12 +22,18 @@ internal static class MessagesEndpoints
 
     /// <summary><c>POST /v1/messages</c>: one message to all devices of each recipient.</summary>
     private static async Task<Results<NoContent, ProblemHttpResult>> Send(
-        SendMessage body, Caller caller, Relay relay, Postmark mark, CancellationToken ct)
+        SendMessage body, HttpContext context, Caller caller, Relay relay, Doorkeeper doorkeeper, Postmark mark, CancellationToken ct)
     {
         var (message, refusal) = Outgoing.Read(caller, body, mark);
         if (message is null)
         {
             return Problem.From(refusal!);
+        }
+
+        if (message.OpensSessions
+            && await doorkeeper.AdmitAsync(context, Detectors.FanOut, caller.Account.ToByteArray(bigEndian: true), ct) is { } unwelcome)
+        {
+            return unwelcome;
         }
 
         var submission = await relay.SubmitAsync(caller, message, new SendAllowance(block: 0), ct);

@@ -14,7 +14,8 @@ namespace SecureChat.Server.Messages;
 internal sealed class Outgoing
 {
     private Outgoing(UInt128 once, List<Recipient> recipients, int expiresIn, Stamp stamp) =>
-        (Once, Recipients, ExpiresIn, Urgent, Ephemeral) = (once, recipients, expiresIn, stamp.Urgent, stamp.Ephemeral);
+        (Once, Recipients, ExpiresIn, Urgent, Ephemeral, OpensSessions) =
+            (once, recipients, expiresIn, stamp.Urgent, stamp.Ephemeral, recipients.Exists(static recipient => recipient.OpensSession));
 
     /// <summary>A hash of sender and message id: no sender can pre-empt another's id.</summary>
     public UInt128 Once { get; }
@@ -23,6 +24,9 @@ internal sealed class Outgoing
 
     /// <summary>Seconds; 0 for the server's life.</summary>
     public int ExpiresIn { get; }
+
+    /// <summary>Whether a session with anybody begins with it.</summary>
+    public bool OpensSessions { get; }
 
     public bool Urgent { get; }
 
@@ -258,6 +262,9 @@ internal sealed class Outgoing
 
         public IReadOnlyList<Item> Items => _items;
 
+        /// <summary>Whether a session begins with it.</summary>
+        public bool OpensSession { get; private set; }
+
         /// <param name="shared">Bytes that follow on <paramref name="content"/> and are kept once for all.</param>
         public ProtocolError? Add(
             int device, int registrationId, int type, ReadOnlySpan<byte> id, ReadOnlySpan<byte> content, Stamp stamp, int shared = 0)
@@ -273,6 +280,7 @@ internal sealed class Outgoing
                 return ProtocolError.Malformed;
             }
 
+            OpensSession |= type == (int)ContentType.Prekey;
             _items.Add(new Item(device, registrationId, stamp.Seal(id, Account, type, content, shared)));
             return null;
         }

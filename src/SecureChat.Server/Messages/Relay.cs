@@ -9,13 +9,15 @@ namespace SecureChat.Server.Messages;
 
 /// <summary>Takes messages from senders: checks all of a message before any of it is stored. Spec: docs/protocol/messages.md#sending.</summary>
 internal sealed class Relay(
-    Mailbox mailbox, AccountDirectory directory, SendPolicies policies, RateLimiter limiter, MessageMetrics metrics, TimeProvider time)
+    Mailbox mailbox, AccountDirectory directory, SendPolicies policies, RateLimiter limiter, Anomalies anomalies, MessageMetrics metrics,
+    TimeProvider time)
 {
     /// <summary>Checks a message and begins to store it. Two calls made one after the other keep their order.</summary>
     /// <param name="allowance">What the sender has in hand of its rate limit.</param>
     public async ValueTask<Submission> SubmitAsync(Caller sender, Outgoing message, SendAllowance allowance, CancellationToken ct)
     {
-        var wait = await allowance.TakeAsync(limiter, sender, message.Recipients.Count, ct);
+        var cost = message.Recipients.Count * (message.OpensSessions ? Observe(sender, message) : 1);
+        var wait = await allowance.TakeAsync(limiter, sender, cost, ct);
         if (wait > TimeSpan.Zero)
         {
             return new Submission(ProtocolError.RateLimited) { RetryAfter = wait };
@@ -32,6 +34,11 @@ internal sealed class Relay(
 
         return await SubmitAsync(sender, message, ct);
     }
+
+    /// <summary>What the sender has coming for writing to many strangers; whoever wrote first to few has nothing.</summary>
+    /// <remarks>Ordinary messages in sessions that there are already are never looked at.</remarks>
+    public Verdict Judge(Caller sender, Outgoing message) =>
+        message.OpensSessions ? anomalies.Judge(Detectors.FanOut, sender.Account.ToByteArray(bigEndian: true)) : default;
 
     /// <summary>The same for a message whose right to be sent was checked already.</summary>
     /// <param name="sender">Null: nobody says who sent it.</param>
@@ -52,6 +59,27 @@ internal sealed class Relay(
         return message.Ephemeral
             ? new Submission(PostLiveAsync(message, ct))
             : new Submission(StoreAsync(message, time.GetUtcNow() + life, started, ct));
+    }
+
+    // Counted before it is known whether the recipients exist. Returns what each of them costs.
+    private int Observe(Caller sender, Outgoing message)
+    {
+        var account = sender.Account.ToByteArray(bigEndian: true);
+        var isSlowed = anomalies.Judge(Detectors.FanOut, account).Grade is Grade.Slow;
+        foreach (var recipient in message.Recipients)
+        {
+            if (recipient.OpensSession && recipient.Account != sender.Account)
+            {
+                anomalies.Observe(Detectors.FanOut, account, recipient.Account);
+            }
+        }
+
+        if (isSlowed)
+        {
+            anomalies.Metrics.Acted(Detectors.FanOut.Name, "slowed");
+        }
+
+        return isSlowed ? Doorkeeper.SlowCost : 1;
     }
 
     private static RecipientMismatch? Compare(

@@ -15,8 +15,8 @@ internal static class SealedEndpoints
     public static void MapSealed(this IEndpointRouteBuilder app)
     {
         var sealedOnes = app.MapGroup("/v1/sealed").WithTags("Sealed").WithRetryAfter().AllowAnonymous();
-        sealedOnes.MapPost("/messages", Send).RequireLimit(RateLimits.PostSealed).RefuseCredentials();
-        sealedOnes.MapPost("/many", SendMany).RequireLimit(RateLimits.PostSealed).RefuseCredentials()
+        sealedOnes.MapPost("/messages", Send).CountFailures().RequireLimit(RateLimits.PostSealed).RefuseCredentials();
+        sealedOnes.MapPost("/many", SendMany).CountFailures().RequireLimit(RateLimits.PostSealed).RefuseCredentials()
             .Accepts<byte[]>("application/x-protobuf");
     }
 

@@ -1,5 +1,6 @@
 using SecureChat.Protocol;
 using SecureChat.Protocol.Proto;
+using SecureChat.Server.Abuse;
 using SecureChat.Server.Connections;
 using SecureChat.Server.Storage;
 
@@ -25,6 +26,16 @@ internal sealed class SessionMessages(MessageFrames relay, ClientSession session
         if (message is null)
         {
             session.Refuse(request, refusal!);
+            return ValueTask.CompletedTask;
+        }
+
+        // A frame has no place for a proof: the same message is sent over HTTP with one.
+        var verdict = relay.Relay.Judge(session.Caller, message);
+        if (verdict.Grade is Grade.Prove or Grade.Refuse)
+        {
+            var isRefused = verdict.Grade is Grade.Refuse;
+            session.Refuse(
+                request, isRefused ? ProtocolError.RateLimited : ProtocolError.ProofOfWorkRequired, isRefused ? verdict.Lasting : TimeSpan.Zero);
             return ValueTask.CompletedTask;
         }
 

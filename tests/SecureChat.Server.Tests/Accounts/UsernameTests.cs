@@ -127,7 +127,7 @@ public sealed class UsernameTests
     [Fact]
     public async Task Lookups_have_a_daily_quota_per_account()
     {
-        await using var node = await Node.StartAsync(("Limits:Scale", "1"));
+        await using var node = await Node.StartAsync(("Limits:Scale", "1"), ("Limits:Anomalies", "Watch"));
         using var ada = await Member.SignUpAsync(node, "ada@example.org");
 
         var outcomes = new List<string>();

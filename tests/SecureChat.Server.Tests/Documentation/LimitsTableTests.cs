@@ -13,6 +13,26 @@ public sealed class LimitsTableTests
     public void The_operating_guide_lists_every_rate_limit_with_its_reason() =>
         WrittenTable.Check("docs/operating.md", "rate limits", LimitsTable());
 
+    [Fact]
+    public void The_protocol_lists_every_detector_with_its_reason() =>
+        WrittenTable.Check("docs/protocol/abuse.md", "detectors", DetectorsTable());
+
+    private static string DetectorsTable()
+    {
+        static string Level(double threshold) => double.IsFinite(threshold) ? threshold.ToString(CultureInfo.InvariantCulture) : "-";
+        var table = new StringBuilder("\n| detector | actor | half-life | slow | prove | refuse | why |\n| --- | --- | --- | --- | --- | --- | --- |\n");
+        foreach (var field in typeof(Detectors).GetFields())
+        {
+            var one = (Detector)field.GetValue(null)!;
+            table.Append(
+                CultureInfo.InvariantCulture,
+                $"| `{one.Name}` | {one.Actor.ToString().ToLowerInvariant()} | {one.HalfLife} | {Level(one.Slow)} | {Level(one.Prove)} | " +
+                $"{Level(one.Refuse)} | {WrittenTable.Reason<Detector>(field)} |\n");
+        }
+
+        return table.Append('\n').ToString();
+    }
+
     private static string LimitsTable()
     {
         var table = new StringBuilder("\n| limit | per | at once | one back every | without the hot store | why |\n| --- | --- | --- | --- | --- | --- |\n");
