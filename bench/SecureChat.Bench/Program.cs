@@ -1,4 +1,5 @@
 using System.CommandLine;
+using SecureChat.Bench.Anomalies;
 using SecureChat.Bench.Media;
 using SecureChat.Bench.Targets;
 
@@ -40,7 +41,7 @@ internal static class Program
     {
         var root = new RootCommand("Load for WebSocket relays on this machine: secureChat beside socket.io and ejabberd.")
         {
-            Relay(), Open(), Idle(), Compare(), Media(),
+            Relay(), Open(), Idle(), Compare(), Media(), Simulate(),
         };
         try
         {
@@ -145,6 +146,25 @@ internal static class Program
                 }
             },
             ct));
+        return command;
+    }
+
+    private static Command Simulate()
+    {
+        var people = new Option<int>("--people") { Description = "Honest people in the simulation.", DefaultValueFactory = _ => 10_000 };
+        var seed = new Option<ulong>("--seed") { Description = "The same seed gives the same day.", DefaultValueFactory = _ => 1 };
+        var output = new Option<FileInfo?>("--output") { Description = "Writes the report to this file as well." };
+        var command = new Command("anomalies", "The anomaly detectors on a simulated day of honest people and attackers.") { people, seed, output };
+        command.SetAction(async (parsed, ct) =>
+        {
+            var outcomes = await Simulation.RunAsync(parsed.GetValue(seed), parsed.GetValue(people), ct);
+            var report = SimulationReport.Of(outcomes, parsed.GetValue(seed), parsed.GetValue(people)) + Environment.NewLine + Simulation.MeasureCost();
+            Terminal.Print(report);
+            if (parsed.GetValue(output) is { } file)
+            {
+                await File.WriteAllTextAsync(file.FullName, report, ct);
+            }
+        });
         return command;
     }
 
