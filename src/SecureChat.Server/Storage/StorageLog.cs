@@ -12,6 +12,9 @@ internal static partial class StorageLog
     [LoggerMessage(LogLevel.Information, "Directory: {Directory}; queues: {Queues}; short-lived state: {Hot}")]
     public static partial void StoresReady(this ILogger log, string directory, string queues, string hot);
 
+    [LoggerMessage(LogLevel.Warning, "The object store of files failed: {Error}")]
+    public static partial void BlobStoreFailed(this ILogger log, string error);
+
     [LoggerMessage(LogLevel.Debug, "Sweep {Sweep} removed {Removed}")]
     public static partial void Swept(this ILogger log, string sweep, int removed);
 

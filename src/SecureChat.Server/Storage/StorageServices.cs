@@ -93,7 +93,10 @@ internal static class StorageServices
     private static IBlobStore OpenBlobs(IServiceProvider provider)
     {
         var options = provider.GetRequiredService<IOptions<BlobOptions>>().Value;
-        return new FileBlobs(OptionsOf(provider).FileOf(options.Folder), options.SurvivesPowerLoss);
+        var folder = OptionsOf(provider).FileOf(options.Folder);
+        return options.S3Endpoint.Length > 0
+            ? S3Blobs.Open(options, folder, provider.GetRequiredService<ILogger<S3Blobs>>())
+            : new FileBlobs(folder, options.SurvivesPowerLoss);
     }
 
     private static ConnectionMultiplexer ConnectRedis(IServiceProvider provider)

@@ -5,7 +5,10 @@ namespace SecureChat.Server.Tests.Storage;
 /// <summary>What every blob store does.</summary>
 public abstract class BlobStoreTests : IAsyncDisposable
 {
-    private const string Blob = "media/0123abcd";
+    /// <summary>The blob that tests write.</summary>
+    private protected string Blob => Area + "/0123abcd";
+
+    private protected virtual string Area => "media";
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
@@ -95,10 +98,10 @@ public abstract class BlobStoreTests : IAsyncDisposable
         await AppendAsync(store, 0, [1, 2, 3], whole: false);
         var now = TimeProvider.System.GetUtcNow();
 
-        Assert.Equal(0, await store.RemoveOlderAsync("media", now - TimeSpan.FromHours(1), Ct));
+        Assert.Equal(0, await store.RemoveOlderAsync(Area, now - TimeSpan.FromHours(1), Ct));
         Assert.Equal(3, await store.LengthAsync(Blob, Ct));
         Assert.Equal(0, await store.RemoveOlderAsync("backups", now + TimeSpan.FromHours(1), Ct));
-        Assert.Equal(1, await store.RemoveOlderAsync("media", now + TimeSpan.FromHours(1), Ct));
+        Assert.Equal(1, await store.RemoveOlderAsync(Area, now + TimeSpan.FromHours(1), Ct));
         Assert.Equal(0, await store.LengthAsync(Blob, Ct));
     }
 
@@ -106,14 +109,14 @@ public abstract class BlobStoreTests : IAsyncDisposable
 
     private static void Random(byte[] content) => System.Security.Cryptography.RandomNumberGenerator.Fill(content);
 
-    private static async Task AppendAsync(IBlobStore store, long offset, byte[] part, bool whole)
+    private protected async Task AppendAsync(IBlobStore store, long offset, byte[] part, bool whole)
     {
         await using var append = await store.AppendAsync(Blob, offset, whole, Ct);
         await append.WriteAsync([part.AsMemory(0, part.Length / 2), part.AsMemory(part.Length / 2)], Ct);
         await append.KeepAsync(Ct);
     }
 
-    private static async Task<byte[]> ReadAsync(IBlobStore store, long offset, int count)
+    private protected async Task<byte[]> ReadAsync(IBlobStore store, long offset, int count)
     {
         await using var content = (await store.ReadAsync(Blob, offset, count, Ct))!;
         var bytes = new byte[count];
