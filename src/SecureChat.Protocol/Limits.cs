@@ -92,4 +92,13 @@ public static class Limits
 
     /// <summary>Downloads of one uploaded file.</summary>
     public const int MaxMediaDownloads = 1000;
+
+    /// <summary>One chunk of an encrypted backup, in bytes (1 MiB).</summary>
+    public const int MaxBackupChunkBytes = 1024 * 1024;
+
+    /// <summary>Chunks of one encrypted backup.</summary>
+    public const int MaxBackupChunks = 10_240;
+
+    /// <summary>Manifest of an encrypted backup, in bytes (64 KiB).</summary>
+    public const int MaxBackupManifestBytes = 64 * 1024;
 }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using SecureChat.Protocol.Accounts;
+using SecureChat.Protocol.Backups;
 using SecureChat.Protocol.Groups;
 using SecureChat.Protocol.Health;
 using SecureChat.Protocol.Keys;
@@ -55,6 +56,8 @@ namespace SecureChat.Protocol;
 [JsonSerializable(typeof(AccountData))]
 [JsonSerializable(typeof(PutPush))]
 [JsonSerializable(typeof(VapidKey))]
+[JsonSerializable(typeof(PutBackup))]
+[JsonSerializable(typeof(BackupState))]
 [JsonSerializable(typeof(PutGroup))]
 [JsonSerializable(typeof(GroupState))]
 [JsonSerializable(typeof(GroupPreview))]

@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 using SecureChat.Protocol;
 using SecureChat.Server.Abuse;
 using SecureChat.Server.Accounts;
+using SecureChat.Server.Backups;
 using SecureChat.Server.Connections;
 using SecureChat.Server.Groups;
 using SecureChat.Server.Health;
@@ -54,6 +55,7 @@ internal static class Program
         builder.AddPush();
         builder.AddGroups();
         builder.AddMedia();
+        builder.AddBackups();
     }
 
     /// <summary>The port of its own that the socket has.</summary>
@@ -75,5 +77,6 @@ internal static class Program
         app.MapPush();
         app.MapGroups();
         app.MapMedia();
+        app.MapBackups();
     }
 }

@@ -11,6 +11,7 @@ internal static class AbuseServices
         var services = builder.Services;
         services.AddSettings<LimitsOptions, LimitsOptionsValidator>("Limits");
         services.AddSingleton<RateLimiter>();
+        services.AddSingleton<SignedRequests>();
         services.AddSingleton<AnomalyMetrics>();
         services.AddSingleton(provider => new ActorNames(
             provider.GetRequiredService<Secrets>().IdentifierKey, provider.GetRequiredService<TimeProvider>()));

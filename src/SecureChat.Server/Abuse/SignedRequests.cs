@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http.Extensions;
+using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Http.Json;
 using Microsoft.Extensions.Options;
 using SecureChat.Protocol;
@@ -92,4 +93,12 @@ internal readonly struct Signed
     public byte[] Id { get; }
 
     public byte[] Body { get; }
+
+    /// <summary>Says the refusal.</summary>
+    public ProblemHttpResult Problem() => Server.Problem.From(Refusal!, RetryAfter > TimeSpan.Zero ? RetryAfter : null);
+
+    /// <summary>Says that a change was made, or which version is stored instead.</summary>
+    public static Results<NoContent, ProblemHttpResult> Answer(long? stored) => stored is { } version
+        ? Server.Problem.From(ProtocolError.VersionConflict, null, ("version", version))
+        : TypedResults.NoContent();
 }

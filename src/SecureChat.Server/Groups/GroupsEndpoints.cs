@@ -17,7 +17,6 @@ internal static class GroupsEndpoints
     public static void AddGroups(this IHostApplicationBuilder builder)
     {
         builder.Services.AddSettings<GroupsOptions, GroupsOptionsValidator>("Groups");
-        builder.Services.AddSingleton<SignedRequests>();
         builder.Services.AddSingleton<GroupStore>();
         builder.Services.AddSweep<GroupStore>("groups", TimeSpan.FromHours(1), (groups, ct) => groups.ReapAsync(ct));
     }
@@ -40,7 +39,7 @@ internal static class GroupsEndpoints
     {
         var request = await requests.ReadAsync(context, ct);
         return request.Refusal is not null
-            ? Refuse(request)
+            ? request.Problem()
             : await groups.FindAsync(request.Id, after, ct) is { } state
                 ? TypedResults.Ok(state)
                 : Problem.From(ProtocolError.NotFound);
@@ -53,7 +52,7 @@ internal static class GroupsEndpoints
         var request = await requests.ReadChangeAsync(context, MaxPutBytes, ct);
         if (request.Refusal is not null)
         {
-            return Refuse(request);
+            return request.Problem();
         }
 
         if (requests.Parse<PutGroup>(request) is not { Version: > 0, State.Length: > 0 } group
@@ -70,12 +69,12 @@ internal static class GroupsEndpoints
 
         try
         {
-            return Answer(await groups.PutAsync(request.Id, group, ct));
+            return Signed.Answer(await groups.PutAsync(request.Id, group, ct));
         }
         catch (KeyTakenException)
         {
             // Somebody else's request came between; or the new key is no fresh one.
-            return Answer((await groups.FindAsync(request.Id, long.MaxValue, ct))?.Version ?? 0);
+            return Signed.Answer((await groups.FindAsync(request.Id, long.MaxValue, ct))?.Version ?? 0);
         }
     }
 
@@ -84,7 +83,7 @@ internal static class GroupsEndpoints
         long version, HttpContext context, SignedRequests requests, GroupStore groups, CancellationToken ct)
     {
         var request = await requests.ReadChangeAsync(context, 0, ct);
-        return request.Refusal is not null ? Refuse(request) : Answer(await groups.DeleteAsync(request.Id, version, ct));
+        return request.Refusal is not null ? request.Problem() : Signed.Answer(await groups.DeleteAsync(request.Id, version, ct));
     }
 
     /// <summary><c>GET /v1/groups/preview</c>: what the invite link shows. Signed by the link's key.</summary>
@@ -93,7 +92,7 @@ internal static class GroupsEndpoints
     {
         var request = await requests.ReadAsync(context, ct);
         return request.Refusal is not null
-            ? Refuse(request)
+            ? request.Problem()
             : await groups.PreviewAsync(request.Id, ct) is { } preview
                 ? TypedResults.Ok(new GroupPreview(preview))
                 : Problem.From(ProtocolError.NotFound);
@@ -106,7 +105,7 @@ internal static class GroupsEndpoints
         var request = await requests.ReadChangeAsync(context, Limits.MaxJoinBytes * 2, ct);
         if (request.Refusal is not null)
         {
-            return Refuse(request);
+            return request.Problem();
         }
 
         return requests.Parse<AskToJoin>(request) is not { Request.Length: > 0 } ask
@@ -124,7 +123,7 @@ internal static class GroupsEndpoints
     {
         var request = await requests.ReadAsync(context, ct);
         return request.Refusal is not null
-            ? Refuse(request)
+            ? request.Problem()
             : await groups.RequestsAsync(request.Id, ct) is { } waiting
                 ? TypedResults.Ok(new JoinRequests(waiting))
                 : Problem.From(ProtocolError.NotFound);
@@ -136,16 +135,9 @@ internal static class GroupsEndpoints
     {
         var request = await requests.ReadChangeAsync(context, 0, ct);
         return request.Refusal is not null
-            ? Refuse(request)
+            ? request.Problem()
             : await groups.RemoveRequestAsync(request.Id, id, ct)
                 ? TypedResults.NoContent()
                 : Problem.From(ProtocolError.NotFound);
     }
-
-    private static ProblemHttpResult Refuse(Signed request) =>
-        Problem.From(request.Refusal!, request.RetryAfter > TimeSpan.Zero ? request.RetryAfter : null);
-
-    private static Results<NoContent, ProblemHttpResult> Answer(long? stored) => stored is { } version
-        ? Problem.From(ProtocolError.VersionConflict, null, ("version", version))
-        : TypedResults.NoContent();
 }

@@ -18,8 +18,9 @@ public sealed class SliceTests
         ["Media"] = ["Accounts", "Abuse", "Storage", "Hosting"],
         ["Senders"] = ["Accounts", "Abuse", "Storage", "Hosting"],
 
-        // No edge to Accounts: it cannot know whose a group is.
+        // No edge to Accounts: they cannot know whose a group or a backup is.
         ["Groups"] = ["Abuse", "Storage", "Hosting"],
+        ["Backups"] = ["Abuse", "Storage", "Hosting"],
         ["Messages"] = ["Senders", "Connections", "Accounts", "Abuse", "Storage", "Hosting"],
     };
 
