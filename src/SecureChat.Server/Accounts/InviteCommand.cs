@@ -1,8 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
-using Microsoft.Extensions.Options;
 using SecureChat.Server.Hosting;
-using SecureChat.Server.Storage;
 
 namespace SecureChat.Server.Accounts;
 
@@ -25,7 +23,7 @@ internal static class InviteCommand
         AcceptBetween(uses, 1, 100_000);
         AcceptBetween(days, 1, 3650);
         var create = new Command("create", "Makes an invite and prints its code, this once.") { uses, days };
-        return Run(create, async (invites, parsed, ct) =>
+        return CommandLine.On<Invites>(create, async (invites, parsed, ct) =>
         {
             Terminal.WriteLine(await invites.CreateAsync(
                 parsed.GetValue(uses), TimeSpan.FromDays(parsed.GetValue(days)), ct));
@@ -36,7 +34,7 @@ internal static class InviteCommand
     private static Command ListCommand()
     {
         var list = new Command("list", "Lists the invites: name, uses, expiry. Codes are not kept.");
-        return Run(list, async (invites, _, ct) =>
+        return CommandLine.On<Invites>(list, async (invites, _, ct) =>
         {
             foreach (var invite in await invites.ListAsync(ct))
             {
@@ -53,28 +51,12 @@ internal static class InviteCommand
     {
         var name = new Argument<string>("name") { Description = "As 'invite list' shows it." };
         var revoke = new Command("revoke", "Revokes an invite.") { name };
-        return Run(revoke, async (invites, parsed, ct) =>
+        return CommandLine.On<Invites>(revoke, async (invites, parsed, ct) =>
         {
             var revoked = await invites.RevokeAsync(parsed.GetRequiredValue(name), ct);
             Terminal.WriteLine(revoked ? "Revoked." : "There is no invite of that name.");
             return revoked ? 0 : 1;
         });
-    }
-
-    private static Command Run(Command command, Func<Invites, ParseResult, CancellationToken, Task<int>> work)
-    {
-        command.TreatUnmatchedTokensAsErrors = false;
-        command.SetAction((parsed, ct) => CommandLine.GuardAsync(async () =>
-        {
-            await using var server = Hosting.Server.Build(CommandLine.SettingsOf(parsed.UnmatchedTokens));
-
-            // A server that was never started has no tables yet.
-            var storage = server.Services.GetRequiredService<IOptions<StorageOptions>>().Value;
-            var invites = server.Services.GetRequiredService<Invites>();
-            Migrations.Apply(storage.Postgres, storage.FileOf(StorageOptions.DirectoryFile));
-            return await work(invites, parsed, ct);
-        }));
-        return command;
     }
 
     private static void AcceptBetween(Option<int> option, int least, int most) => option.Validators.Add(result =>

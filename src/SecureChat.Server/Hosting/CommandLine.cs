@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Microsoft.Extensions.Options;
 using SecureChat.Server.Storage;
 
 namespace SecureChat.Server.Hosting;
@@ -53,6 +54,24 @@ internal static class CommandLine
             Terminal.WriteError($"{taken.Message} Stop what listens there, or set Server:Api, Server:Socket or Server:Management.");
             return 4;
         }
+    }
+
+    /// <summary>Gives a command one service of a server that is not started: it works beside a running one, on its database.</summary>
+    public static Command On<TService>(Command command, Func<TService, ParseResult, CancellationToken, Task<int>> work)
+        where TService : notnull
+    {
+        command.TreatUnmatchedTokensAsErrors = false;
+        command.SetAction((parsed, ct) => GuardAsync(async () =>
+        {
+            await using var server = Server.Build(SettingsOf(parsed.UnmatchedTokens));
+
+            // A server that was never started has no tables yet.
+            var storage = server.Services.GetRequiredService<IOptions<StorageOptions>>().Value;
+            var service = server.Services.GetRequiredService<TService>();
+            Migrations.Apply(storage.Postgres, storage.FileOf(StorageOptions.DirectoryFile));
+            return await work(service, parsed, ct);
+        }));
+        return command;
     }
 
     /// <summary>The settings among a command line's tokens.</summary>

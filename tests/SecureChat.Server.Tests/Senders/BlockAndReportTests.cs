@@ -1,6 +1,7 @@
 using SecureChat.Protocol.Messages;
 using SecureChat.Protocol.Senders;
 using SecureChat.Server.Accounts;
+using SecureChat.Server.Hosting;
 using SecureChat.Server.Senders;
 using SecureChat.Server.Storage;
 using SecureChat.Server.Tests.Support;
@@ -105,6 +106,9 @@ public sealed class BlockAndReportTests
         Assert.Equal("204", await ReportAsync(own, report));
 
         var kept = Assert.Single(await node.Get<Reports>().ListAsync(Ct));
+        Assert.EndsWith($"{alice.Address.Account}  4 bytes of evidence", ReportsCommand.Line(kept), StringComparison.Ordinal);
+        Assert.EndsWith($"\"sender\":\"{alice.Address.Account}\",\"evidence\":\"c3BhbQ==\"}}", ReportsCommand.Json(kept), StringComparison.Ordinal);
+        Assert.Equal(0, CommandLine.Run(["reports", "--json", $"--Storage:DataFolder={node.Folder}"], ReportsCommand.Create()));
         Assert.Equal((alice.Address.Account, "spam"), (kept.Account!.Value, System.Text.Encoding.UTF8.GetString(kept.Evidence!)));
         await node.Get<AccountStore>().DeleteAsync(alice.Address.Account, Ct);
         Assert.Empty(await node.Get<Reports>().ListAsync(Ct));
