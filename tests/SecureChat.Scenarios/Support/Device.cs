@@ -64,12 +64,12 @@ internal sealed class Device(World world, Person owner, PeerParty party, ServerP
 
     /// <summary>Encrypts a text for every device of somebody and for the sender's own others, and sends it.</summary>
     /// <remarks>Obeys the server's answers about devices, as every client has to, and sends again.</remarks>
-    public async Task SendAsync(Person to, string text, CancellationToken ct)
+    public async Task SendAsync(Person to, string text, CancellationToken ct, bool urgent = false)
     {
         var id = NewId();
         while (true)
         {
-            var send = new Send { Id = id, Timestamp = 1_700_000_000_000 };
+            var send = new Send { Id = id, Timestamp = 1_700_000_000_000, Urgent = urgent };
             send.Recipients.Add(await EncryptForAsync(to.Account, text, ct));
             if (owner.Devices.Count > 1 && to != owner)
             {
