@@ -37,26 +37,7 @@ public sealed class SignedRequestTests
         var late = mistake is "six minutes late" ? TimeSpan.FromMinutes(-6) : mistake is "six minutes early" ? TimeSpan.FromMinutes(6) : default;
         var (good, others) = (member.Request(HttpMethod.Delete, $"{State}?version=1", [], late), other.Request(HttpMethod.Delete, $"{State}?version=1", []));
         var parts = good.Headers.GetValues(RequestSignature.Header).Single().Split('.');
-        var header = mistake switch
-        {
-            "no dots" => string.Concat(parts),
-            "a bit of the key" => $"{Flipped(parts[0])}.{parts[1]}.{parts[2]}",
-            "a bit of the time" => $"{parts[0]}.{long.Parse(parts[1], System.Globalization.CultureInfo.InvariantCulture) ^ 1}.{parts[2]}",
-            "a bit of the signature" => $"{parts[0]}.{parts[1]}.{Flipped(parts[2])}",
-            "another key's signature" => $"{parts[0]}.{parts[1]}.{others.Headers.GetValues(RequestSignature.Header).Single().Split('.')[2]}",
-            "a time beyond all numbers" => $"{parts[0]}.{long.MaxValue}.{parts[2]}",
-            _ => string.Join('.', parts),
-        };
-        var request = new HttpRequestMessage(
-            mistake is "another method" ? HttpMethod.Get : HttpMethod.Delete,
-            mistake is "another path" ? $"/v1/groups/requests/{Ids.New()}?version=1" : mistake is "another query" ? $"{State}?version=01" : $"{State}?version=1")
-        {
-            Content = mistake is "another body" ? new ByteArrayContent([1]) : null,
-        };
-        if (mistake is not "no signature")
-        {
-            request.Headers.Add(RequestSignature.Header, mistake is "two signatures" ? [header, header] : [header]);
-        }
+        using var request = Mistaken(mistake, parts, others.Headers.GetValues(RequestSignature.Header).Single().Split('.')[2]);
 
         var refused = await node.Http.SendAsync(request, Ct);
 
@@ -138,6 +119,36 @@ public sealed class SignedRequestTests
         var refused = await member.PutBytesAsync(State, System.Text.Encoding.UTF8.GetBytes(body));
 
         Assert.Equal("400 malformed", await refused.OutcomeAsync());
+    }
+
+    private static HttpRequestMessage Mistaken(string mistake, string[] parts, string othersSignature)
+    {
+        var header = mistake switch
+        {
+            "no dots" => string.Concat(parts),
+            "a bit of the key" => $"{Flipped(parts[0])}.{parts[1]}.{parts[2]}",
+            "a bit of the time" => $"{parts[0]}.{long.Parse(parts[1], System.Globalization.CultureInfo.InvariantCulture) ^ 1}.{parts[2]}",
+            "a bit of the signature" => $"{parts[0]}.{parts[1]}.{Flipped(parts[2])}",
+            "another key's signature" => $"{parts[0]}.{parts[1]}.{othersSignature}",
+            "a time beyond all numbers" => $"{parts[0]}.{long.MaxValue}.{parts[2]}",
+            _ => string.Join('.', parts),
+        };
+        var target = mistake switch
+        {
+            "another path" => $"/v1/groups/requests/{Ids.New()}?version=1",
+            "another query" => $"{State}?version=01",
+            _ => $"{State}?version=1",
+        };
+        var request = new HttpRequestMessage(mistake is "another method" ? HttpMethod.Get : HttpMethod.Delete, target)
+        {
+            Content = mistake is "another body" ? new ByteArrayContent([1]) : null,
+        };
+        if (mistake is not "no signature")
+        {
+            request.Headers.Add(RequestSignature.Header, mistake is "two signatures" ? [header, header] : [header]);
+        }
+
+        return request;
     }
 
     private static byte[] JsonBytes<T>(T value) => System.Text.Json.JsonSerializer.SerializeToUtf8Bytes(value, Node.Json);

@@ -63,7 +63,7 @@ public sealed class BackupTests
             (Outcome: await StoreAsync(owner, 2, [Same(i), Same(i)], [(byte)i]), Device: i)));
 
         var winner = Assert.Single(outcomes, outcome => outcome.Outcome is "204").Device;
-        Assert.All(outcomes.Where(outcome => outcome.Device != winner), outcome => Assert.Contains(outcome.Outcome, new[] { "409 version_conflict", "404 not_found" }));
+        Assert.All(outcomes.Where(outcome => outcome.Device != winner), outcome => Assert.True(outcome.Outcome is "409 version_conflict" or "404 not_found", outcome.Outcome));
         Assert.Equal([(byte)winner], (await (await owner.GetAsync(Backup)).ReadAsync<BackupState>()).Manifest);
         for (var i = 0; i < 2; i++)
         {
