@@ -32,7 +32,7 @@ public sealed class WakeUps(Worlds worlds, LibsignalPeer peer)
         service.IsDown = false;
         await world.Server.StartAgainAsync(Ct);
         await UntilAsync(() => !service.Taken.IsEmpty);
-        await Task.Delay(TimeSpan.FromSeconds(3), Ct);
+        await Task.Delay(TimeSpan.FromSeconds(3), TimeProvider.System, Ct);
 
         Assert.Equal(["/bob"], service.Taken);
     }
@@ -41,7 +41,7 @@ public sealed class WakeUps(Worlds worlds, LibsignalPeer peer)
     {
         for (var i = 0; i < 1200 && !isSo(); i++)
         {
-            await Task.Delay(100, Ct);
+            await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System, Ct);
         }
 
         Assert.True(isSo(), "It did not happen within two minutes.");
