@@ -25,8 +25,8 @@ internal static class Program
         // Read once, before the first socket: docs/decisions/0030-runtime-settings.md.
         const string inline = "DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS";
         Environment.SetEnvironmentVariable(inline, Environment.GetEnvironmentVariable(inline) ?? "1");
-        return CommandLine.Run(args, HealthCommand.Create(), InviteCommand.Create(), KeysCommand.Create(), AnomaliesCommand.Create());
-        return CommandLine.Run(args, HealthCommand.Create(), InviteCommand.Create(), KeysCommand.Create(), ReportsCommand.Create());
+        return CommandLine.Run(
+            args, HealthCommand.Create(), InviteCommand.Create(), KeysCommand.Create(), ReportsCommand.Create(), AnomaliesCommand.Create());
     }
 
     /// <summary>The services of every slice; tests start the same server.</summary>
