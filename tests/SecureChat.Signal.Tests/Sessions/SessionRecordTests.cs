@@ -172,19 +172,6 @@ public sealed class SessionRecordTests : IDisposable
     }
 
     [Fact]
-    public async Task A_disposed_record_holds_no_key_any_more()
-    {
-        await _alice.StartAsync(_bob);
-        var record = SessionRecord.Parse(await _alice.StoredAsync(_bob.Address));
-        var (root, chain) = (record.Current!.RootKey, record.Current.Sending.ChainKey.ToArray());
-        record.Dispose();
-
-        Assert.Equal(new byte[32], root);
-        Assert.Equal(new byte[32], record.Current.Sending.RatchetPrivateKey.ToArray());
-        Assert.NotEqual(chain, record.Current.Sending.ChainKey.ToArray());
-    }
-
-    [Fact]
     public async Task Nothing_that_holds_a_secret_prints_it()
     {
         await _alice.StartAsync(_bob);

@@ -133,23 +133,6 @@ public sealed class SpqrMalformedTests
         }
     }
 
-    [Fact]
-    public void A_disposed_state_has_nothing_left_of_its_secrets()
-    {
-        foreach (var (state, _, _) in Conversation())
-        {
-            var stored = state.Serialize();
-            Assert.True(SpqrState.TryParse(stored, out var copy));
-            copy!.Dispose();
-            var left = copy.Serialize();
-
-            // Root, and the first chain's key after its counter: see SpqrChains.Write.
-            Assert.All(left[3..35], secret => Assert.Equal(0, secret));
-            Assert.NotEqual(stored[3..35], left[3..35]);
-            Assert.NotEqual(state.Send(new SeededRandom(1)).Key, copy.Send(new SeededRandom(1)).Key);
-        }
-    }
-
     /// <summary>The receiving state, message and key of each step of the first epoch and a half.</summary>
     private static IEnumerable<(SpqrState State, byte[] Message, byte[] Key)> Conversation()
     {
