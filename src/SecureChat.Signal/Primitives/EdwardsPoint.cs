@@ -35,18 +35,20 @@ internal struct EdwardsPoint
     public static EdwardsPoint Neutral => new(FieldElement.Zero, FieldElement.One);
 
     /// <summary>Adds a prepared point.</summary>
-    public void Add(in PreparedPoint other)
+    /// <param name="last">Whether a doubling, an encoding or nothing follows, for which less is needed.</param>
+    public void Add(in PreparedPoint other, bool last = false)
     {
         FieldElement.Add(_z, _z, out var d);
-        Add(other, ref d);
+        Add(other, ref d, last);
     }
 
     /// <summary>Adds a prepared point that has a denominator.</summary>
-    public void Add(in PreparedFraction other)
+    /// <param name="last">Whether a doubling, an encoding or nothing follows, for which less is needed.</param>
+    public void Add(in PreparedFraction other, bool last = false)
     {
         FieldElement.Multiply(_z, other.Z, out var d);
         FieldElement.Add(d, d, out d);
-        Add(other.Numerators, ref d);
+        Add(other.Numerators, ref d, last);
     }
 
     /// <summary>Doubles the point.</summary>
@@ -65,7 +67,7 @@ internal struct EdwardsPoint
         FieldElement.Add(c, c, out c);
         FieldElement.Add(c, g, out var f);
         f.Carry();
-        Finish(e, f, g, h, more);
+        Finish(e, f, g, h, withoutT: more);
     }
 
     /// <summary>What makes this point quick to add.</summary>
@@ -146,7 +148,7 @@ internal struct EdwardsPoint
     }
 
     /// <summary>The addition law; <paramref name="d"/> is twice the product of the denominators.</summary>
-    private void Add(in PreparedPoint other, ref FieldElement d)
+    private void Add(in PreparedPoint other, ref FieldElement d, bool last)
     {
         d.Carry();
         FieldElement.Subtract(_y, _x, out var a);
@@ -158,16 +160,16 @@ internal struct EdwardsPoint
         FieldElement.Subtract(d, c, out var f);
         FieldElement.Add(d, c, out var g);
         FieldElement.Add(b, a, out var h);
-        Finish(e, f, g, h, more: false);
+        Finish(e, f, g, h, withoutT: last);
     }
 
     private void Finish(
-        in FieldElement e, in FieldElement f, in FieldElement g, in FieldElement h, bool more)
+        in FieldElement e, in FieldElement f, in FieldElement g, in FieldElement h, bool withoutT)
     {
         FieldElement.Multiply(e, f, out _x);
         FieldElement.Multiply(g, h, out _y);
         FieldElement.Multiply(f, g, out _z);
-        if (!more)
+        if (!withoutT)
         {
             FieldElement.Multiply(e, h, out _t);
         }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 
 namespace SecureChat.Signal.Primitives;
 
@@ -12,6 +13,8 @@ internal static class EdwardsVerification
 
     /// <summary>Those of the other point's are below 2^4, with 8 entries made each time.</summary>
     private const int PointWidth = 5;
+
+    private const int PointEntries = 1 << (PointWidth - 2);
 
     private static readonly PreparedPoint[] OddMultiplesOfBase = MakeTable();
 
@@ -56,7 +59,7 @@ internal static class EdwardsVerification
         return true;
     }
 
-    /// <summary>a * B - b * P.</summary>
+    /// <summary>a * B - b * P, only to be encoded or compared: its product of x and y is not kept.</summary>
     /// <param name="a">Below 2^255, little-endian.</param>
     /// <param name="b">Below 2^255, little-endian.</param>
     public static EdwardsPoint Combine(ReadOnlySpan<byte> a, ReadOnlySpan<byte> b, in EdwardsPoint point)
@@ -65,25 +68,31 @@ internal static class EdwardsVerification
         Span<sbyte> pointDigits = stackalloc sbyte[Bits];
         NonAdjacentForm(a, BaseWidth, baseDigits);
         NonAdjacentForm(b, PointWidth, pointDigits);
-        var multiples = OddMultiples(point, 1 << (PointWidth - 2));
+        OddMultiples(point, out var multiples);
+
+        var top = Bits - 1;
+        while (top > 0 && baseDigits[top] == 0 && pointDigits[top] == 0)
+        {
+            top--;
+        }
 
         var sum = EdwardsPoint.Neutral;
-        for (var i = Bits - 1; i >= 0; i--)
+        for (var i = top; i >= 0; i--)
         {
             var (baseDigit, pointDigit) = (baseDigits[i], pointDigits[i]);
-            sum.Double(more: i > 0 && baseDigit == 0 && pointDigit == 0);
+            sum.Double(more: baseDigit == 0 && pointDigit == 0);
             if (baseDigit != 0)
             {
                 var entry = OddMultiplesOfBase[Math.Abs(baseDigit) / 2];
                 entry.NegateIf(baseDigit < 0 ? ulong.MaxValue : 0);
-                sum.Add(entry);
+                sum.Add(entry, last: pointDigit == 0);
             }
 
             if (pointDigit != 0)
             {
                 var entry = multiples[Math.Abs(pointDigit) / 2];
                 entry.Numerators.NegateIf(pointDigit > 0 ? ulong.MaxValue : 0);
-                sum.Add(entry);
+                sum.Add(entry, last: true);
             }
         }
 
@@ -149,20 +158,19 @@ internal static class EdwardsVerification
     }
 
     /// <summary>P, 3P, 5P, and so on.</summary>
-    private static PreparedFraction[] OddMultiples(in EdwardsPoint point, int count)
+    private static void OddMultiples(in EdwardsPoint point, out PointTable multiples)
     {
-        var multiples = new PreparedFraction[count];
+        multiples = default;
         var multiple = point;
         multiple.Double();
         var twice = multiple.Prepare();
         multiple = point;
-        for (var i = 0; i < count; i++)
+        multiples[0] = multiple.Prepare();
+        for (var i = 1; i < PointEntries; i++)
         {
-            multiples[i] = multiple.Prepare();
             multiple.Add(twice);
+            multiples[i] = multiple.Prepare();
         }
-
-        return multiples;
     }
 
     private static PreparedPoint[] MakeTable()
@@ -179,5 +187,12 @@ internal static class EdwardsVerification
         }
 
         return EdwardsPoint.PrepareAll(points);
+    }
+
+    /// <summary>A table that lives on the stack: a verification allocates nothing for it.</summary>
+    [InlineArray(PointEntries)]
+    private struct PointTable
+    {
+        private PreparedFraction _first;
     }
 }

@@ -14,6 +14,9 @@ internal static class XEdDsa
 
     private const int HashSize = 64;
 
+    /// <summary>Up to here what is hashed is put together first.</summary>
+    private const int OneShotSize = 512;
+
     /// <summary>The Edwards form of the public key of a clamped X25519 private key: 32 bytes, not secret.</summary>
     public static byte[] EdwardsKey(ReadOnlySpan<byte> privateKey)
     {
@@ -105,13 +108,30 @@ internal static class XEdDsa
         ReadOnlySpan<byte> last,
         Span<byte> scalar)
     {
-        using var sha512 = IncrementalHash.CreateHash(HashAlgorithmName.SHA512);
-        sha512.AppendData(first);
-        sha512.AppendData(second);
-        sha512.AppendData(message);
-        sha512.AppendData(last);
         Span<byte> hash = stackalloc byte[HashSize];
-        sha512.GetHashAndReset(hash);
+        var size = (long)first.Length + second.Length + message.Length + last.Length;
+        if (size <= OneShotSize)
+        {
+            // Keys and certificates are this short, and an object for a hash costs more than the hash.
+            Span<byte> buffer = stackalloc byte[OneShotSize];
+            var input = buffer[..(int)size];
+            first.CopyTo(input);
+            second.CopyTo(input[first.Length..]);
+            message.CopyTo(input[(first.Length + second.Length)..]);
+            last.CopyTo(input[^last.Length..]);
+            SHA512.HashData(input, hash);
+            CryptographicOperations.ZeroMemory(input);
+        }
+        else
+        {
+            using var sha512 = IncrementalHash.CreateHash(HashAlgorithmName.SHA512);
+            sha512.AppendData(first);
+            sha512.AppendData(second);
+            sha512.AppendData(message);
+            sha512.AppendData(last);
+            sha512.GetHashAndReset(hash);
+        }
+
         Scalar25519.Reduce(hash, scalar);
         CryptographicOperations.ZeroMemory(hash);
     }
