@@ -39,7 +39,7 @@ internal sealed class ReceivingChain : IDisposable
 
     /// <summary>The seed of a message, and the chain without it.</summary>
     /// <exception cref="SignalException">Its seed has been given out, or dropped; or it is too far ahead.</exception>
-    public (byte[] Seed, ReceivingChain Next) Take(uint counter)
+    public (byte[] Seed, ReceivingChain Next) Take(uint counter, StepBudget? budget = null)
     {
         if (counter < Index)
         {
@@ -51,6 +51,7 @@ internal sealed class ReceivingChain : IDisposable
             throw new SignalException(SignalError.InvalidMessage, "The message is too far ahead in its chain.");
         }
 
+        budget?.Spend(counter - Index);
         byte[] chainKey = [.. _chainKey];
         var skipped = Skip(chainKey, counter);
         var seed = RatchetKdf.Seed(chainKey);

@@ -69,14 +69,16 @@ internal sealed record SessionState : IDisposable
     /// <summary>Decrypts a message.</summary>
     /// <param name="message">The message.</param>
     /// <param name="addresses">What a message that binds its ends must name: this side as the recipient.</param>
+    /// <param name="random">For the next ratchet key.</param>
+    /// <param name="budget">Where the message is tried in other sessions too: what all of them may step their chains.</param>
     /// <exception cref="SignalException">This state stays what it was.</exception>
     public (SessionState Next, byte[] Plaintext) Decrypt(
-        SignalMessage message, ReadOnlySpan<byte> addresses, RandomSource random)
+        SignalMessage message, ReadOnlySpan<byte> addresses, RandomSource random, StepBudget? budget = null)
     {
         var known = Receiving.FirstOrDefault(chain => chain.RatchetKey.Equals(message.RatchetKey));
         var (root, chain) = known is null ? StartReceiving(message.RatchetKey) : (RootKey, known);
-        var (seed, nextChain) = chain.Take(message.Counter);
-        var postQuantum = ReceivePostQuantum(message.PostQuantum.Span);
+        var (seed, nextChain) = chain.Take(message.Counter, budget);
+        var postQuantum = ReceivePostQuantum(message.PostQuantum.Span, budget);
         using var keys = MessageKeys.Derive(seed, postQuantum.Key);
 
         // Nothing is decrypted, and no padding looked at, before the MAC has proved who made it.
@@ -157,11 +159,11 @@ internal sealed record SessionState : IDisposable
     /// The Double Ratchet alone tells what is a duplicate. What the post-quantum ratchet takes for one may well be a message
     /// of another session with the same device, which the caller tries next.
     /// </summary>
-    private SpqrReceived ReceivePostQuantum(ReadOnlySpan<byte> message)
+    private SpqrReceived ReceivePostQuantum(ReadOnlySpan<byte> message, StepBudget? budget)
     {
         try
         {
-            return PostQuantum.Receive(message);
+            return PostQuantum.Receive(message, budget);
         }
         catch (SignalException e) when (e.Error == SignalError.DuplicateMessage)
         {

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Collections.Immutable;
 using System.Security.Cryptography;
+using SecureChat.Signal.Ratchet;
 
 namespace SecureChat.Signal.Spqr;
 
@@ -38,7 +39,7 @@ internal sealed class SpqrChain
 
     /// <summary>The key at a position: of a message being received.</summary>
     /// <exception cref="SignalException">Used already, too old, or too far ahead.</exception>
-    public (byte[] Key, SpqrChain Next) TakeAt(uint index)
+    public (byte[] Key, SpqrChain Next) TakeAt(uint index, StepBudget? budget = null)
     {
         if (index <= _counter)
         {
@@ -52,6 +53,7 @@ internal sealed class SpqrChain
             throw SpqrRefusal.TooFarAhead();
         }
 
+        budget?.Spend(index - _counter);
         var kept = _kept.ToBuilder();
         var next = _next;
         for (var at = _counter + 1; at < index; at++)

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Security.Cryptography;
 using SecureChat.Signal.Primitives;
+using SecureChat.Signal.Ratchet;
 
 namespace SecureChat.Signal.Spqr;
 
@@ -75,7 +76,7 @@ internal sealed class SpqrChains
 
     /// <summary>The receiving key of an epoch at a position.</summary>
     /// <exception cref="SignalException">The epoch is unknown or forgotten, or the key is not to be had.</exception>
-    public (byte[] Key, SpqrChains Next) Receive(ulong epoch, uint index)
+    public (byte[] Key, SpqrChains Next) Receive(ulong epoch, uint index, StepBudget? budget)
     {
         var at = Find(_links, epoch);
         if (at < 0)
@@ -83,7 +84,7 @@ internal sealed class SpqrChains
             throw SpqrRefusal.UnknownEpoch();
         }
 
-        var (key, next) = _links[at].Receiving.TakeAt(index);
+        var (key, next) = _links[at].Receiving.TakeAt(index, budget);
         var links = _links.SetItem(at, _links[at] with { Receiving = next });
         return (key, new SpqrChains(_role, _root, _sendingEpoch, links));
     }

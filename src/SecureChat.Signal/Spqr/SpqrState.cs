@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using SecureChat.Signal.Ratchet;
 
 namespace SecureChat.Signal.Spqr;
 
@@ -79,7 +80,7 @@ internal sealed class SpqrState : IDisposable
     /// <summary>Takes in the ratchet's part of a message.</summary>
     /// <param name="message">The content of <c>pq_ratchet</c>; not authenticated yet.</param>
     /// <exception cref="SignalException">Missing, malformed, used before, or not of this session.</exception>
-    public SpqrReceived Receive(ReadOnlySpan<byte> message)
+    public SpqrReceived Receive(ReadOnlySpan<byte> message, StepBudget? budget = null)
     {
         if (!SpqrMessage.TryParsePreamble(message, out var version, out _, out var index)
             || version < SpqrMessage.Version)
@@ -89,13 +90,13 @@ internal sealed class SpqrState : IDisposable
 
         if (version > SpqrMessage.Version)
         {
-            return ReceiveFromNewer(index);
+            return ReceiveFromNewer(index, budget);
         }
 
         var parsed = SpqrMessage.Parse(message) ?? throw SpqrRefusal.Malformed();
         var received = _braid.Receive(parsed);
         var chains = received.Secret is null ? _chains : _chains.Add(received.Secret);
-        var (key, next) = chains.Receive(parsed.Epoch - 1, index);
+        var (key, next) = chains.Receive(parsed.Epoch - 1, index, budget);
         return new SpqrReceived(new SpqrState(_role, negotiating: false, next, received.Next), key);
     }
 
@@ -147,14 +148,14 @@ internal sealed class SpqrState : IDisposable
     /// A peer that speaks a later version opens with it. Until it has heard which one is spoken here, the key of the first
     /// epoch serves, and what the message carries is left alone; afterwards it must keep to <see cref="SpqrMessage.Version"/>.
     /// </summary>
-    private SpqrReceived ReceiveFromNewer(uint index)
+    private SpqrReceived ReceiveFromNewer(uint index, StepBudget? budget)
     {
         if (!_negotiating)
         {
             throw SpqrRefusal.VersionChanged();
         }
 
-        var (key, next) = _chains.Receive(0, index);
+        var (key, next) = _chains.Receive(0, index, budget);
         return new SpqrReceived(new SpqrState(_role, negotiating: true, next, _braid), key);
     }
 }
