@@ -18,11 +18,11 @@ public sealed class MediaRelay(Worlds worlds, LibsignalPeer peer, ITestOutputHel
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
-    /// <summary>CHAT_TEST_MEDIA_MB says how much; 256 unless set, 1024 is the whole of it.</summary>
+    /// <summary>CHAT_TEST_MEDIA_MB says how much; 1024 unless set.</summary>
     [Fact]
     public async Task Twenty_files_go_up_and_down_at_once_while_three_of_ten_connections_break()
     {
-        var total = int.Parse(Environment.GetEnvironmentVariable("CHAT_TEST_MEDIA_MB") ?? "256", CultureInfo.InvariantCulture);
+        var total = int.Parse(Environment.GetEnvironmentVariable("CHAT_TEST_MEDIA_MB") ?? "1024", CultureInfo.InvariantCulture);
         await using var world = await worlds.StartAsync(StorePair.Embedded, peer, Ct, settings: NoQuota);
         var token = (await world.PersonAsync("alice", Ct)).Primary.AccessToken;
         var network = new BadNetwork();
@@ -46,7 +46,7 @@ public sealed class MediaRelay(Worlds worlds, LibsignalPeer peer, ITestOutputHel
     [Fact]
     public async Task A_transfer_takes_less_than_256_KiB_of_memory_however_large_the_file_is()
     {
-        const int Transfers = 100;
+        const int Transfers = 200;
         await using var world = await worlds.StartAsync(StorePair.Embedded, peer, Ct, settings: NoQuota);
         var token = (await world.PersonAsync("alice", Ct)).Primary.AccessToken;
         using var large = await SentAsync(world, token, 100 << 20, downloads: 1000);

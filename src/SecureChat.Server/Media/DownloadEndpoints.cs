@@ -39,6 +39,12 @@ internal static class DownloadEndpoints
             return Problem.From(ProtocolError.BadRange);
         }
 
+        await using var content = await downloads.OpenAsync(row, range, ct);
+        if (content is null)
+        {
+            return Problem.From(ProtocolError.Gone);
+        }
+
         var (granted, claim) = await ClaimAsync(context.Request, downloads, row, range, ct);
         if (!granted)
         {
@@ -51,7 +57,7 @@ internal static class DownloadEndpoints
             rate.MinDataRate = new MinDataRate(options.Value.SlowestBytesPerSecond, TimeSpan.FromSeconds(10));
         }
 
-        await downloads.SendAsync(row, range, claim, context, ct);
+        await downloads.SendAsync(row, range, content, claim, context, ct);
         return TypedResults.Empty;
     }
 

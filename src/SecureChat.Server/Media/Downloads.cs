@@ -25,8 +25,13 @@ internal sealed class Downloads(
         return row.State is MediaState.Gone || row.ExpiresAt <= await clock.NowAsync(ct) ? (null, ProtocolError.Gone) : (row, null);
     }
 
+    /// <summary>The content that is asked for, before anything is taken for it; null: the blob store has lost it.</summary>
+    public Task<Stream?> OpenAsync(MediaRow row, ByteRange range, CancellationToken ct) =>
+        blobs.ReadAsync(row.Name, range.From, range.Count, ct);
+
     /// <summary>Sends what the claim was charged for. What was not sent is given back to it, and from then on its end is near.</summary>
-    public async Task SendAsync(MediaRow row, ByteRange range, Capability claim, HttpContext context, CancellationToken ct)
+    public async Task SendAsync(
+        MediaRow row, ByteRange range, Stream content, Capability claim, HttpContext context, CancellationToken ct)
     {
         var receipt = PeerReceipt.Of(context);
         using var deadline = new CancellationTokenSource(Positive(row.ExpiresAt - await clock.NowAsync(ct)), time);
@@ -35,14 +40,7 @@ internal sealed class Downloads(
         var hasArrived = false;
         try
         {
-            if (await blobs.ReadAsync(row.Name, range.From, range.Count, stop.Token) is { } content)
-            {
-                await using (content)
-                {
-                    sent = await CopyAsync(content, context.Response.BodyWriter, range.Count, claim, stop.Token);
-                }
-            }
-
+            sent = await CopyAsync(content, context.Response.BodyWriter, range.Count, claim, stop.Token);
             hasArrived = sent == range.Count && await receipt.HasAsync(sent, time, stop.Token);
         }
         catch (OperationCanceledException)

@@ -13,13 +13,14 @@ namespace SecureChat.Server.Storage;
 /// file without a name, not in memory; a process that dies loses it, and the client sends it again.
 /// </remarks>
 /// <param name="spool">Folder for what waits.</param>
-internal sealed class S3Blobs(AmazonS3Client s3, string bucket, string spool, ILogger<S3Blobs> log) : IBlobStore, IDisposable
+/// <param name="maxObjects">Objects of one blob: who sends a file byte by byte would make every look at it a long one.</param>
+internal sealed class S3Blobs(AmazonS3Client s3, string bucket, string spool, int maxObjects, ILogger<S3Blobs> log) : IBlobStore, IDisposable
 {
     private const int MaxObjectBytes = 8 * 1024 * 1024;
 
     public string Name => "S3";
 
-    public static S3Blobs Open(BlobOptions options, string spool, ILogger<S3Blobs> log)
+    public static S3Blobs Open(BlobOptions options, string spool, ILogger<S3Blobs> log, int maxObjects = 2000)
     {
         var config = new AmazonS3Config
         {
@@ -29,23 +30,24 @@ internal sealed class S3Blobs(AmazonS3Client s3, string bucket, string spool, IL
             MaxErrorRetry = 2,
             Timeout = TimeSpan.FromSeconds(60),
         };
-        return new S3Blobs(new AmazonS3Client(options.S3AccessKey, options.S3SecretKey, config), options.S3Bucket, spool, log);
+        return new S3Blobs(new AmazonS3Client(options.S3AccessKey, options.S3SecretKey, config), options.S3Bucket, spool, maxObjects, log);
     }
 
     public async Task<long> LengthAsync(string name, CancellationToken ct)
     {
-        var end = 0L;
-        foreach (var part in await PartsAsync(name, ct))
-        {
-            end = part.End;
-        }
-
-        return end;
+        var parts = await PartsAsync(name, ct);
+        return parts.Count > 0 ? parts[^1].End : 0;
     }
 
     public async Task<IBlobAppend> AppendAsync(string name, long offset, bool whole, CancellationToken ct)
     {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(offset, await LengthAsync(name, ct));
+        var parts = await PartsAsync(name, ct);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(offset, parts.Count > 0 ? parts[^1].End : 0);
+        if (parts.Count >= maxObjects)
+        {
+            throw new BlobsFullException();
+        }
+
         OwnerOnly.CreateFolder(spool);
         var path = Path.Combine(spool, Ids.New().ToString("N"));
         var waiting = new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.Delete, bufferSize: 0, FileOptions.DeleteOnClose);

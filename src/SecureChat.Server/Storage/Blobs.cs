@@ -43,7 +43,7 @@ internal interface IBlobAppend : IAsyncDisposable
 }
 
 /// <summary>There is no room for more.</summary>
-internal sealed class BlobsFullException(Exception inner) : Exception("The blob store is full.", inner);
+internal sealed class BlobsFullException(Exception? inner = null) : Exception("The blob store is full.", inner);
 
 /// <summary>The blob store does not answer, or refuses this server.</summary>
 internal sealed class BlobsUnavailableException(Exception inner) : Exception("The blob store is unavailable.", inner);

@@ -222,6 +222,16 @@ public sealed class DownloadTests
     }
 
     [Fact]
+    public async Task A_file_that_the_disk_has_lost_is_gone_and_no_failure_of_the_server()
+    {
+        await using var node = await MediaNode.StartAsync();
+        var (_, download) = await node.Alice.UploadAsync(new byte[10]);
+        File.Delete(Assert.Single(node.Files()));
+
+        Assert.Equal("410 gone", await node.Alice.ReadAsync(download));
+    }
+
+    [Fact]
     public async Task Credentials_are_refused_so_that_no_download_names_an_account()
     {
         await using var node = await MediaNode.StartAsync();

@@ -130,6 +130,20 @@ public sealed class FileBlobsTests : BlobStoreTests
 {
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("securechat-blobs-");
 
+    [Fact]
+    public async Task A_full_disk_is_told_as_such()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Linux has a disk that is always full: /dev/full.");
+        Directory.CreateDirectory(Path.Combine(_folder.FullName, Area));
+        File.CreateSymbolicLink(Path.Combine(_folder.FullName, Blob), "/dev/full");
+        var store = await OpenAsync();
+        var length = await store.LengthAsync(Blob, TestContext.Current.CancellationToken);
+        await using var append = await store.AppendAsync(Blob, length, whole: false, TestContext.Current.CancellationToken);
+
+        await Assert.ThrowsAsync<BlobsFullException>(
+            () => append.WriteAsync([new byte[10]], TestContext.Current.CancellationToken).AsTask());
+    }
+
     private protected override Task<IBlobStore> OpenAsync() =>
         Task.FromResult<IBlobStore>(new FileBlobs(_folder.FullName, survivesPowerLoss: true));
 

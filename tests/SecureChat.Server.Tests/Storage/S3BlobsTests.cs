@@ -108,6 +108,17 @@ public sealed class S3BlobsTests(ObjectStore objects) : BlobStoreTests
     }
 
     [Fact]
+    public async Task A_blob_of_too_many_objects_takes_no_more()
+    {
+        using var store = S3Blobs.Open(await objects.OptionsAsync(Ct), _spool.FullName, NullLogger<S3Blobs>.Instance, maxObjects: 2);
+        await AppendAsync(store, 0, [1], whole: false);
+        await AppendAsync(store, 1, [2], whole: false);
+
+        await Assert.ThrowsAsync<BlobsFullException>(() => store.AppendAsync(Blob, 2, whole: false, Ct));
+        Assert.Equal(2, await store.LengthAsync(Blob, Ct));
+    }
+
+    [Fact]
     public async Task A_file_goes_through_a_server_that_keeps_it_in_an_object_store()
     {
         var s3 = await objects.OptionsAsync(Ct);
