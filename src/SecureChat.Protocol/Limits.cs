@@ -72,6 +72,9 @@ public static class Limits
     /// <summary>Registration token of Firebase Cloud Messaging, in characters.</summary>
     public const int MaxFcmTokenLength = 4096;
 
+    /// <summary>Smallest encrypted state of a group, in bytes (4 KiB); every size is a power of two.</summary>
+    public const int MinGroupStateBytes = 4 * 1024;
+
     /// <summary>Encrypted state of a group, in bytes (512 KiB): enough for more than a thousand members.</summary>
     public const int MaxGroupStateBytes = 512 * 1024;
 

@@ -2,10 +2,11 @@ namespace SecureChat.Protocol.Groups;
 
 /// <summary><c>PUT /v1/groups/state</c>: the next state of a group, in place of the one before.</summary>
 /// <param name="Version">One more than the stored version; 1 for a new group.</param>
-/// <param name="State">Ciphertext for the members, at most <see cref="Limits.MaxGroupStateBytes"/>.</param>
+/// <param name="State">Ciphertext for the members, padded to a power of two from <see cref="Limits.MinGroupStateBytes"/> to <see cref="Limits.MaxGroupStateBytes"/>.</param>
 /// <param name="Link">Who may ask to join; null: nobody.</param>
 /// <param name="NewKey">The group's next public key, from a secret that removed members do not have; null: it stays.</param>
-public sealed record PutGroup(long Version, byte[] State, GroupLink? Link = null, byte[]? NewKey = null);
+/// <param name="AdminKey">The public key that alone may change the group from now on; null: the group's key may.</param>
+public sealed record PutGroup(long Version, byte[] State, GroupLink? Link = null, byte[]? NewKey = null, byte[]? AdminKey = null);
 
 /// <summary>An invite link, as the server knows it.</summary>
 /// <param name="Key">Public key from the link's secret.</param>

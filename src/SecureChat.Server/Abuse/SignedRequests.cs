@@ -1,3 +1,4 @@
+using System.Buffers.Text;
 using System.Security.Cryptography;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http.Extensions;
@@ -5,12 +6,13 @@ using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Http.Json;
 using Microsoft.Extensions.Options;
 using SecureChat.Protocol;
+using SecureChat.Server.Storage;
 using SecureChat.Signal.Keys;
 
 namespace SecureChat.Server.Abuse;
 
 /// <summary>Takes requests that a key signs instead of an account. Spec: docs/protocol/signed-requests.md.</summary>
-internal sealed class SignedRequests(RateLimiter limiter, IOptions<JsonOptions> json, TimeProvider time)
+internal sealed class SignedRequests(RateLimiter limiter, IHotStore hot, IOptions<JsonOptions> json, TimeProvider time)
 {
     /// <summary>A request that changes nothing.</summary>
     public Task<Signed> ReadAsync(HttpContext context, CancellationToken ct) => VerifyAsync(context, 0, isChange: false, ct);
@@ -67,7 +69,20 @@ internal sealed class SignedRequests(RateLimiter limiter, IOptions<JsonOptions> 
 
         var id = IdOf(signature.Key);
         wait = isChange ? await limiter.TakeAsync(RateLimits.ChangesUnderOneKey, id, 1, ct) : TimeSpan.Zero;
-        return wait > TimeSpan.Zero ? new Signed(ProtocolError.RateLimited) { RetryAfter = wait } : new Signed(id, body);
+        if (wait > TimeSpan.Zero)
+        {
+            return new Signed(ProtocolError.RateLimited) { RetryAfter = wait };
+        }
+
+        return !isChange || await IsFirstAsync(signature, ct) ? new Signed(id, body) : new Signed(ProtocolError.BadRequestSignature);
+    }
+
+    // Versions do not stop a change that is played again once what it changed is gone. Remembered for as long as its time is good.
+    private Task<bool> IsFirstAsync(RequestSignature signature, CancellationToken ct)
+    {
+        var hash = SHA256.HashData([.. signature.Key, .. signature.Signature]);
+        return hot.AddAsync(
+            $"signed:{Base64Url.EncodeToString(hash)}", ReadOnlyMemory<byte>.Empty, (2 * RequestSignature.Window) + TimeSpan.FromSeconds(1), ct);
     }
 
     private Task<TimeSpan> ChargeNetworkAsync(HttpContext context, int bytes, CancellationToken ct) => bytes is 0

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Options;
+using Npgsql;
 using SecureChat.Protocol;
 using SecureChat.Protocol.Groups;
 using SecureChat.Server.Abuse;
@@ -32,13 +33,37 @@ internal sealed class GroupStore(Database db, IOptions<GroupsOptions> options, T
         return new GroupState(row.Version, row.State ?? [], (int)row.Requests);
     }
 
+    /// <summary>The group that a key may change, or would make; null: only its admins may.</summary>
+    /// <remarks>Asked before the change and not with it: whoever becomes admin meanwhile makes a version, and the change meets that.</remarks>
+    public async Task<byte[]?> WritableByAsync(byte[] key, CancellationToken ct)
+    {
+        var row = await db.FirstOrDefaultAsync<WriterRow>($"""
+            SELECT id, admin FROM group_states WHERE id = {key} OR admin = {key}
+            ORDER BY CASE WHEN id = {key} THEN 0 ELSE 1 END LIMIT 1
+            """, ct);
+        return row is null ? key : row.Admin is null || row.Admin.AsSpan().SequenceEqual(key) ? row.Id : null;
+    }
+
     /// <summary>Replaces version by version.</summary>
     /// <returns>Null: done. Else the version that is stored, 0 for none, and nothing was changed.</returns>
     public async Task<long?> PutAsync(byte[] id, PutGroup group, CancellationToken ct)
     {
         var newId = group.NewKey is null ? id : SignedRequests.IdOf(group.NewKey);
+        try
+        {
+            return await ReplaceAsync(id, newId, group, ct);
+        }
+        catch (PostgresException e) when (e.SqlState is PostgresErrorCodes.UniqueViolation)
+        {
+            throw new KeyTakenException();
+        }
+    }
+
+    private Task<long?> ReplaceAsync(byte[] id, byte[] newId, PutGroup group, CancellationToken ct)
+    {
         var link = group.Link is null ? null : SignedRequests.IdOf(group.Link.Key);
-        return await db.InTransactionAsync(
+        var admin = group.AdminKey is null ? null : SignedRequests.IdOf(group.AdminKey);
+        return db.InTransactionAsync(
             async transaction =>
             {
                 var stored = await transaction.FirstOrDefaultAsync<long>(
@@ -48,12 +73,20 @@ internal sealed class GroupStore(Database db, IOptions<GroupsOptions> options, T
                     return stored;
                 }
 
+                var taken = await transaction.FirstOrDefaultAsync<long>($"""
+                    SELECT COUNT(*) FROM group_states WHERE id <> {id} AND (id = {newId} OR admin = {admin} OR link = {link} )
+                    """, ct);
+                if (taken > 0)
+                {
+                    throw new KeyTakenException();
+                }
+
                 // The old row goes first: a link may move with the group. Two who begin one group at once meet in the insert.
                 var isMoved = !newId.AsSpan().SequenceEqual(id);
                 var written = stored is 0 || isMoved
-                    ? await InsertAsync(transaction, isMoved && stored > 0 ? id : [], newId, group, link, ct)
+                    ? await InsertAsync(transaction, isMoved && stored > 0 ? id : [], newId, group, ct)
                     : await transaction.ExecuteAsync($"""
-                        UPDATE group_states SET version = {group.Version}, state = {group.State}, link = {link},
+                        UPDATE group_states SET version = {group.Version}, state = {group.State}, admin = {admin}, link = {link},
                             preview = {group.Link?.Preview}, used_day = {Today}
                         WHERE id = {id}
                         """, ct);
@@ -114,14 +147,23 @@ internal sealed class GroupStore(Database db, IOptions<GroupsOptions> options, T
         + await db.ExecuteAsync($"DELETE FROM join_requests WHERE asked_day < {Today - options.Value.JoinRequestDays}", ct);
 
     private async Task<int> InsertAsync(
-        Database.Transaction transaction, byte[] oldId, byte[] id, PutGroup group, byte[]? link, CancellationToken ct)
+        Database.Transaction transaction, byte[] oldId, byte[] id, PutGroup group, CancellationToken ct)
     {
+        var link = group.Link is null ? null : SignedRequests.IdOf(group.Link.Key);
+        var admin = group.AdminKey is null ? null : SignedRequests.IdOf(group.AdminKey);
         await transaction.ExecuteAsync($"DELETE FROM group_states WHERE id = {oldId}", ct);
         return await transaction.ExecuteAsync($"""
-            INSERT INTO group_states (id, version, state, link, preview, used_day)
-            VALUES ({id}, {group.Version}, {group.State}, {link}, {group.Link?.Preview}, {Today})
+            INSERT INTO group_states (id, admin, version, state, link, preview, used_day)
+            VALUES ({id}, {admin}, {group.Version}, {group.State}, {link}, {group.Link?.Preview}, {Today})
             ON CONFLICT DO NOTHING
             """, ct);
+    }
+
+    private sealed record WriterRow
+    {
+        public byte[] Id { get; init; } = [];
+
+        public byte[]? Admin { get; init; }
     }
 
     private sealed record StateRow

@@ -1,3 +1,4 @@
+using System.Numerics;
 using Microsoft.AspNetCore.Http.HttpResults;
 using SecureChat.Protocol;
 using SecureChat.Protocol.Groups;
@@ -45,7 +46,7 @@ internal static class GroupsEndpoints
                 : Problem.From(ProtocolError.NotFound);
     }
 
-    /// <summary><c>PUT /v1/groups/state</c>: the next version in place of the one before. Signed by the group's key.</summary>
+    /// <summary><c>PUT /v1/groups/state</c>: the next version in place of the one before. Signed by the admins' key, or the group's if there is none.</summary>
     private static async Task<Results<NoContent, ProblemHttpResult>> Put(
         HttpContext context, SignedRequests requests, GroupStore groups, CancellationToken ct)
     {
@@ -57,6 +58,7 @@ internal static class GroupsEndpoints
 
         if (requests.Parse<PutGroup>(request) is not { Version: > 0, State.Length: > 0 } group
             || (group.NewKey is not null && !PublicKey.TryParse(group.NewKey, out _))
+            || (group.AdminKey is not null && !PublicKey.TryParse(group.AdminKey, out _))
             || (group.Link is not null && !PublicKey.TryParse(group.Link.Key, out _)))
         {
             return Problem.From(ProtocolError.Malformed);
@@ -67,23 +69,38 @@ internal static class GroupsEndpoints
             return Problem.From(ProtocolError.TooLarge);
         }
 
+        // Its length must not tell how many members there are.
+        if (group.State.Length < Limits.MinGroupStateBytes || !BitOperations.IsPow2(group.State.Length))
+        {
+            return Problem.From(ProtocolError.Malformed);
+        }
+
+        if (await groups.WritableByAsync(request.Id, ct) is not { } id)
+        {
+            return Problem.From(ProtocolError.Forbidden);
+        }
+
         try
         {
-            return Signed.Answer(await groups.PutAsync(request.Id, group, ct));
+            return Signed.Answer(await groups.PutAsync(id, group, ct));
         }
         catch (KeyTakenException)
         {
-            // Somebody else's request came between; or the new key is no fresh one.
-            return Signed.Answer((await groups.FindAsync(request.Id, long.MaxValue, ct))?.Version ?? 0);
+            // Somebody else's request came between; or one of the keys is no fresh one.
+            return Signed.Answer((await groups.FindAsync(id, long.MaxValue, ct))?.Version ?? 0);
         }
     }
 
-    /// <summary><c>DELETE /v1/groups/state</c>: deletes the group at this version. Signed by the group's key.</summary>
+    /// <summary><c>DELETE /v1/groups/state</c>: deletes the group at this version. Signed as a change of the state.</summary>
     private static async Task<Results<NoContent, ProblemHttpResult>> Delete(
         long version, HttpContext context, SignedRequests requests, GroupStore groups, CancellationToken ct)
     {
         var request = await requests.ReadChangeAsync(context, 0, ct);
-        return request.Refusal is not null ? request.Problem() : Signed.Answer(await groups.DeleteAsync(request.Id, version, ct));
+        return request.Refusal is not null
+            ? request.Problem()
+            : await groups.WritableByAsync(request.Id, ct) is { } id
+                ? Signed.Answer(await groups.DeleteAsync(id, version, ct))
+                : Problem.From(ProtocolError.Forbidden);
     }
 
     /// <summary><c>GET /v1/groups/preview</c>: what the invite link shows. Signed by the link's key.</summary>
@@ -129,14 +146,19 @@ internal static class GroupsEndpoints
                 : Problem.From(ProtocolError.NotFound);
     }
 
-    /// <summary><c>DELETE /v1/groups/requests/{id}</c>: a request to join was answered. Signed by the group's key.</summary>
+    /// <summary><c>DELETE /v1/groups/requests/{id}</c>: a request to join was answered. Signed as a change of the state.</summary>
     private static async Task<Results<NoContent, ProblemHttpResult>> RemoveRequest(
         Guid id, HttpContext context, SignedRequests requests, GroupStore groups, CancellationToken ct)
     {
         var request = await requests.ReadChangeAsync(context, 0, ct);
-        return request.Refusal is not null
-            ? request.Problem()
-            : await groups.RemoveRequestAsync(request.Id, id, ct)
+        if (request.Refusal is not null)
+        {
+            return request.Problem();
+        }
+
+        return await groups.WritableByAsync(request.Id, ct) is not { } group
+            ? Problem.From(ProtocolError.Forbidden)
+            : await groups.RemoveRequestAsync(group, id, ct)
                 ? TypedResults.NoContent()
                 : Problem.From(ProtocolError.NotFound);
     }

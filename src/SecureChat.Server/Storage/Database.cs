@@ -106,6 +106,18 @@ internal sealed class Database : IAsyncDisposable
         }
     }
 
+    /// <summary>Moves SQLite's log into the database and empties it: until then, what was replaced can be read there.</summary>
+    /// <remarks>PostgreSQL's vacuum and logs are its operator's: docs/operating.md.</remarks>
+    public async Task<int> EmptyLogAsync(CancellationToken ct)
+    {
+        if (!IsPostgres)
+        {
+            await ExecuteAsync($"PRAGMA wal_checkpoint(TRUNCATE)", ct);
+        }
+
+        return 0;
+    }
+
     /// <summary>A raw connection, for migrations, schema dumps and tests.</summary>
     public async Task<DbConnection> OpenAsync(CancellationToken ct)
     {

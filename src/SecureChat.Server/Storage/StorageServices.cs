@@ -36,6 +36,7 @@ internal static class StorageServices
         services.AddSingleton<QueueSweep>();
         services.AddSweep<QueueSweep>("envelopes", TimeSpan.FromSeconds(10), (sweep, ct) => sweep.RunAsync(ct));
         services.AddSweep<IHotStore>("short_lived_state", TimeSpan.FromSeconds(30), (hot, ct) => hot.ExpireAsync(ct));
+        services.AddSweep<Database>("directory_log", TimeSpan.FromHours(1), (db, ct) => db.EmptyLogAsync(ct));
         services.AddSingleton<Reaper>();
         services.AddHostedService(provider => provider.GetRequiredService<Reaper>());
     }

@@ -84,6 +84,8 @@ CREATE INDEX ended_epochs_by_time ON ended_epochs (ended_at);
 CREATE TABLE group_states (
     -- Hash of the group's public key.
     id BYTEA NOT NULL PRIMARY KEY,
+    -- Hash of the admins' public key; NULL: all members may write.
+    admin BYTEA,
     version BIGINT NOT NULL,
     state BYTEA NOT NULL,
     -- Hash of the invite link's public key, and what the link shows; NULL: nobody may ask to join.
@@ -91,6 +93,8 @@ CREATE TABLE group_states (
     preview BYTEA,
     used_day BIGINT NOT NULL
 );
+
+CREATE UNIQUE INDEX group_states_by_admin ON group_states (admin);
 
 CREATE INDEX group_states_by_day ON group_states (used_day);
 

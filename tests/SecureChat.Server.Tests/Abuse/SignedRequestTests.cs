@@ -2,7 +2,9 @@ using System.Security.Cryptography;
 using SecureChat.Protocol;
 using SecureChat.Protocol.Groups;
 using SecureChat.Server.Storage;
+using SecureChat.Server.Tests.Architecture;
 using SecureChat.Server.Tests.Support;
+using SecureChat.Signal.Keys;
 
 namespace SecureChat.Server.Tests.Abuse;
 
@@ -33,7 +35,7 @@ public sealed class SignedRequestTests
         await using var node = await Node.StartAsync();
         var time = node.Get<TimeProvider>();
         var (member, other) = (new KeyHolder(node.Http, time), new KeyHolder(node.Http, time));
-        await member.SendAsync(HttpMethod.Put, State, new PutGroup(1, [1]));
+        await member.SendAsync(HttpMethod.Put, State, new PutGroup(1, Padded(1)));
         var late = mistake is "six minutes late" ? TimeSpan.FromMinutes(-6) : mistake is "six minutes early" ? TimeSpan.FromMinutes(6) : default;
         var (good, others) = (member.Request(HttpMethod.Delete, $"{State}?version=1", [], late), other.Request(HttpMethod.Delete, $"{State}?version=1", []));
         var parts = good.Headers.GetValues(RequestSignature.Header).Single().Split('.');
@@ -50,16 +52,16 @@ public sealed class SignedRequestTests
     {
         await using var node = await Node.StartAsync();
         var member = new KeyHolder(node.Http, node.Get<TimeProvider>());
-        var body = JsonBytes(new PutGroup(1, [1]));
+        var body = JsonBytes(new PutGroup(1, Padded(1)));
         var put = member.Request(HttpMethod.Put, State, body);
         Assert.Equal("204", await (await member.SendAsync(put)).OutcomeAsync());
-        Assert.Equal("204", await (await member.SendAsync(HttpMethod.Put, State, new PutGroup(2, [2]))).OutcomeAsync());
+        Assert.Equal("204", await (await member.SendAsync(HttpMethod.Put, State, new PutGroup(2, Padded(2)))).OutcomeAsync());
 
         var again = new HttpRequestMessage(HttpMethod.Put, State) { Content = new ByteArrayContent(body) };
         again.Headers.Add(RequestSignature.Header, put.Headers.GetValues(RequestSignature.Header));
 
-        Assert.Equal("409 version_conflict", await (await node.Http.SendAsync(again, Ct)).OutcomeAsync());
-        Assert.Equal([2], (await (await member.GetAsync(State)).ReadAsync<GroupState>()).State);
+        Assert.Equal("401 bad_request_signature", await (await node.Http.SendAsync(again, Ct)).OutcomeAsync());
+        Assert.Equal(Padded(2), (await (await member.GetAsync(State)).ReadAsync<GroupState>()).State);
     }
 
     [Fact]
@@ -68,7 +70,7 @@ public sealed class SignedRequestTests
         await using var node = await Node.StartAsync();
         var member = new KeyHolder(node.As("whatever"), node.Get<TimeProvider>());
 
-        Assert.Equal("400 credentials_refused", await (await member.SendAsync(HttpMethod.Put, State, new PutGroup(1, [1]))).OutcomeAsync());
+        Assert.Equal("400 credentials_refused", await (await member.SendAsync(HttpMethod.Put, State, new PutGroup(1, Padded(1)))).OutcomeAsync());
 
         Assert.Equal([0L], await node.Get<Database>().QueryAsync<long>($"SELECT COUNT(*) FROM group_states", Ct));
     }
@@ -79,7 +81,7 @@ public sealed class SignedRequestTests
         await using var node = await Node.StartAsync(("Limits:Scale", "1"), ("Limits:Overrides:strangers-kib:Burst", "7000"));
         var time = node.Get<TimeProvider>();
         var victim = new KeyHolder(node.Http, time);
-        await victim.SendAsync(HttpMethod.Put, State, new PutGroup(1, [1]));
+        await victim.SendAsync(HttpMethod.Put, State, new PutGroup(1, Padded(1)));
         for (var i = 0; i < 310; i++)
         {
             var forged = victim.Request(HttpMethod.Delete, $"{State}?version=1", []);
@@ -87,7 +89,7 @@ public sealed class SignedRequestTests
             Assert.Equal("401 bad_request_signature", await (await victim.SendAsync(forged)).OutcomeAsync());
         }
 
-        Assert.Equal("204", await (await victim.SendAsync(HttpMethod.Put, State, new PutGroup(2, [2]))).OutcomeAsync());
+        Assert.Equal("204", await (await victim.SendAsync(HttpMethod.Put, State, new PutGroup(2, Padded(2)))).OutcomeAsync());
         var state = RandomNumberGenerator.GetBytes(Limits.MaxGroupStateBytes);
         var outcome = "204";
         var stored = 0L;
@@ -150,6 +152,29 @@ public sealed class SignedRequestTests
 
         return request;
     }
+
+    [Fact]
+    public async Task The_published_vectors_which_the_official_client_signed_verify()
+    {
+        using var file = System.Text.Json.JsonDocument.Parse(
+            await File.ReadAllTextAsync(Path.Combine(Sources.Root, "vectors/requests/signed.json"), Ct));
+        var vectors = file.RootElement.EnumerateArray().ToList();
+        Assert.NotEmpty(vectors);
+
+        foreach (var vector in vectors)
+        {
+            string Text(string name) => vector.GetProperty(name).GetString()!;
+            var signature = RequestSignature.Parse(Text("header"))!;
+            var message = RequestSignature.Message(Text("method"), Text("target"), signature.Time, vector.GetProperty("body").GetBytesFromBase64());
+            using var key = PrivateKey.Parse(vector.GetProperty("privateKey").GetBytesFromBase64());
+
+            Assert.Equal(vector.GetProperty("message").GetBytesFromBase64(), message);
+            Assert.Equal(key.PublicKey.Serialize(), signature.Key);
+            Assert.True(key.PublicKey.Verify(message, signature.Signature));
+        }
+    }
+
+    private static byte[] Padded(byte value) => [.. Enumerable.Repeat(value, Limits.MinGroupStateBytes)];
 
     private static byte[] JsonBytes<T>(T value) => System.Text.Json.JsonSerializer.SerializeToUtf8Bytes(value, Node.Json);
 

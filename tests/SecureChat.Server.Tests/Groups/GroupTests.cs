@@ -19,7 +19,7 @@ public sealed class GroupTests
     {
         await using var node = await Node.StartAsync(stores);
         var member = Holder(node);
-        var (first, second) = (Random(900), Random(1000));
+        var (first, second) = (Padded(), Padded(8192));
 
         Assert.Equal("404 not_found", await (await member.GetAsync(State)).OutcomeAsync());
         Assert.Equal("204", await PutAsync(member, 1, first));
@@ -41,7 +41,7 @@ public sealed class GroupTests
 
         foreach (var version in new[] { 1, 2 })
         {
-            var outcomes = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => PutAsync(member, version, Random(300))));
+            var outcomes = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => PutAsync(member, version, Padded())));
 
             Assert.Single(outcomes, outcome => outcome is "204");
             Assert.Equal(49, outcomes.Count(outcome => outcome is "409 version_conflict"));
@@ -57,9 +57,9 @@ public sealed class GroupTests
     {
         await using var node = await Node.StartAsync();
         var member = Holder(node);
-        await PutAsync(member, 1, Random(10));
+        await PutAsync(member, 1, Padded());
 
-        var refused = await member.SendAsync(HttpMethod.Put, State, new PutGroup(version, Random(10)));
+        var refused = await member.SendAsync(HttpMethod.Put, State, new PutGroup(version, Padded()));
 
         Assert.Equal(version is 0 ? "400 malformed" : "409 version_conflict", await refused.OutcomeAsync());
         Assert.True(version is 0 || (await refused.TextAsync()).Contains("\"version\":1", StringComparison.Ordinal));
@@ -70,15 +70,15 @@ public sealed class GroupTests
     {
         await using var node = await Node.StartAsync(stores);
         var (before, after, link) = (Holder(node), Holder(node), Holder(node));
-        await PutAsync(before, 1, Random(10), link);
+        await PutAsync(before, 1, Padded(), link);
         await link.SendAsync(HttpMethod.Post, "/v1/groups/requests", new AskToJoin(Random(10)));
-        var state = Random(20);
+        var state = Padded();
 
         var moved = await before.SendAsync(HttpMethod.Put, State, new PutGroup(2, state, new(link.PublicKey, Random(9)), after.PublicKey));
 
         Assert.Equal("204", await moved.OutcomeAsync());
         Assert.Equal("404 not_found", await (await before.GetAsync(State)).OutcomeAsync());
-        Assert.Equal("409 version_conflict", await PutAsync(before, 3, Random(5)));
+        Assert.Equal("409 version_conflict", await PutAsync(before, 3, Padded()));
         var read = await (await after.GetAsync(State)).ReadAsync<GroupState>();
         Assert.Equal((2, 0), (read.Version, read.JoinRequests));
         Assert.Equal(state, read.State);
@@ -90,11 +90,11 @@ public sealed class GroupTests
     {
         await using var node = await Node.StartAsync();
         var (group, other) = (Holder(node), Holder(node));
-        var state = Random(10);
+        var state = Padded();
         await PutAsync(group, 1, state);
-        await PutAsync(other, 1, Random(10));
+        await PutAsync(other, 1, Padded());
 
-        var moved = await group.SendAsync(HttpMethod.Put, State, new PutGroup(2, Random(10), null, other.PublicKey));
+        var moved = await group.SendAsync(HttpMethod.Put, State, new PutGroup(2, Padded(), null, other.PublicKey));
 
         Assert.Equal("409 version_conflict", await moved.OutcomeAsync());
         Assert.Equal(state, (await (await group.GetAsync(State)).ReadAsync<GroupState>()).State);
@@ -106,9 +106,13 @@ public sealed class GroupTests
         await using var node = await Node.StartAsync();
         var member = Holder(node);
 
-        // Id, role, profile key and signature of a member, encrypted: some 300 bytes.
-        Assert.Equal("204", await PutAsync(member, 1, Random(1000 * 300)));
-        Assert.Equal("204", await PutAsync(member, 2, Random(Limits.MaxGroupStateBytes)));
+        // Id, role, profile key, signature and who added them: a thousand members, padded.
+        var members = Enumerable.Range(0, 1000).SelectMany(_ => Random(16 + 1 + 32 + 64 + 16 + 8 + 100)).ToArray();
+        var state = Padded(256 * 1024);
+        members.CopyTo(state, 0);
+        Assert.Equal("204", await PutAsync(member, 1, state));
+        Assert.Equal(state, (await (await member.GetAsync(State)).ReadAsync<GroupState>()).State);
+        Assert.Equal("204", await PutAsync(member, 2, Padded(Limits.MaxGroupStateBytes)));
         Assert.Equal("413 too_large", await PutAsync(member, 3, Random(Limits.MaxGroupStateBytes + 1)));
         Assert.Equal("413 too_large", await PutAsync(member, 3, Random(Limits.MaxGroupStateBytes + 100_000)));
     }
@@ -119,7 +123,7 @@ public sealed class GroupTests
         await using var node = await Node.StartAsync(stores);
         var (member, link) = (Holder(node), Holder(node));
         var (preview, ask) = (Random(30), Random(40));
-        await member.SendAsync(HttpMethod.Put, State, new PutGroup(1, Random(10), new(link.PublicKey, preview)));
+        await member.SendAsync(HttpMethod.Put, State, new PutGroup(1, Padded(), new(link.PublicKey, preview)));
 
         Assert.Equal(preview, (await (await link.GetAsync("/v1/groups/preview")).ReadAsync<GroupPreview>()).Preview);
         Assert.Equal("404 not_found", await (await link.GetAsync(State)).OutcomeAsync());
@@ -132,7 +136,7 @@ public sealed class GroupTests
         Assert.Empty((await (await member.GetAsync("/v1/groups/requests")).ReadAsync<JoinRequests>()).Requests);
 
         // A link that the next state does not name is dead.
-        await PutAsync(member, 2, Random(10));
+        await PutAsync(member, 2, Padded());
         Assert.Equal("404 not_found", await (await link.GetAsync("/v1/groups/preview")).OutcomeAsync());
         Assert.Equal("404 not_found", await (await link.SendAsync(HttpMethod.Post, "/v1/groups/requests", new AskToJoin(ask))).OutcomeAsync());
     }
@@ -142,7 +146,7 @@ public sealed class GroupTests
     {
         await using var node = await Node.StartAsync();
         var (member, link) = (Holder(node), Holder(node));
-        await PutAsync(member, 1, Random(10), link);
+        await PutAsync(member, 1, Padded(), link);
 
         var outcomes = new List<string>();
         for (var i = 0; i < 6; i++)
@@ -160,8 +164,8 @@ public sealed class GroupTests
     {
         await using var node = await Node.StartAsync();
         var (idle, read, link) = (Holder(node), Holder(node), Holder(node));
-        await PutAsync(idle, 1, Random(10));
-        await PutAsync(read, 1, Random(10), link);
+        await PutAsync(idle, 1, Padded());
+        await PutAsync(read, 1, Padded(), link);
         await link.SendAsync(HttpMethod.Post, "/v1/groups/requests", new AskToJoin(Random(10)));
 
         node.Clock.Advance(TimeSpan.FromDays(60));
@@ -178,7 +182,7 @@ public sealed class GroupTests
     {
         await using var node = await Node.StartAsync();
         var member = Holder(node);
-        await PutAsync(member, 1, Random(10));
+        await PutAsync(member, 1, Padded());
 
         Assert.Equal("409 version_conflict", await (await member.DeleteAsync($"{State}?version=2")).OutcomeAsync());
         Assert.Equal("204", await (await member.DeleteAsync($"{State}?version=1")).OutcomeAsync());
@@ -187,6 +191,8 @@ public sealed class GroupTests
     }
 
     private static KeyHolder Holder(Node node) => new(node.Http, node.Get<TimeProvider>());
+
+    private static byte[] Padded(int length = Limits.MinGroupStateBytes) => Random(length);
 
     private static byte[] Random(int length) => RandomNumberGenerator.GetBytes(length);
 

@@ -3,6 +3,8 @@
 CREATE TABLE group_states (
     -- Hash of the group's public key.
     id BYTEA NOT NULL PRIMARY KEY,
+    -- Hash of the admins' public key; NULL: all members may write.
+    admin BYTEA,
     version BIGINT NOT NULL,
     state BYTEA NOT NULL,
     -- Hash of the invite link's public key, and what the link shows; NULL: nobody may ask to join.
@@ -11,6 +13,7 @@ CREATE TABLE group_states (
     used_day BIGINT NOT NULL
 );
 CREATE UNIQUE INDEX group_states_by_link ON group_states (link);
+CREATE UNIQUE INDEX group_states_by_admin ON group_states (admin);
 CREATE INDEX group_states_by_day ON group_states (used_day);
 
 CREATE TABLE join_requests (
