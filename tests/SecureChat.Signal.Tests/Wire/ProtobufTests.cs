@@ -165,15 +165,18 @@ public sealed class ProtobufTests
     {
         byte[] number = [0x08, 5];
         byte[] bytes = [0x0A, 8, 1, 2, 3, 4, 5, 6, 7, 8];
+        byte[] both = [.. number, .. bytes];
         var asBytes = new ProtoReader(number);
         var asFixed = new ProtoReader(number);
         var asNumber = new ProtoReader(bytes);
         var fromBytes = new ProtoReader(bytes);
-        Assert.True(asBytes.Next() && asFixed.Next() && asNumber.Next() && fromBytes.Next());
+        var afterNumber = new ProtoReader(both);
+        Assert.True(asBytes.Next() && asFixed.Next() && asNumber.Next() && fromBytes.Next() && afterNumber.Next() && afterNumber.Next());
 
         Assert.Equal(0, asBytes.Bytes().Length);
-        Assert.Equal((0ul, 0ul, 0ul), (asFixed.Fixed64(), asNumber.UInt64(), fromBytes.Fixed64()));
-        Assert.False(asBytes.IsValid || asFixed.IsValid || asNumber.IsValid || fromBytes.IsValid);
+        Assert.Equal((0ul, 0ul), (asFixed.Fixed64(), fromBytes.Fixed64()));
+        Assert.Equal((0ul, 0ul), (asNumber.UInt64(), afterNumber.UInt64()));
+        Assert.False(asBytes.IsValid || asFixed.IsValid || asNumber.IsValid || fromBytes.IsValid || afterNumber.IsValid);
     }
 
     [Fact]
