@@ -12,6 +12,7 @@ internal static class AbuseServices
         services.AddSettings<LimitsOptions, LimitsOptionsValidator>("Limits");
         services.AddSingleton<RateLimiter>();
         services.AddSingleton<SignedRequests>();
+        services.AddSingleton(_ => new OneMoment(TimeProvider.System));
         services.AddSingleton<AnomalyMetrics>();
         services.AddSingleton(provider => new ActorNames(
             provider.GetRequiredService<Secrets>().IdentifierKey, provider.GetRequiredService<TimeProvider>()));

@@ -81,12 +81,20 @@ internal static class UsernameEndpoints
     }
 
     /// <summary><c>POST /v1/usernames/lookup</c>: the account with that username.</summary>
-    /// <remarks>A miss is the nil UUID in an answer of the same size, after the same query.</remarks>
+    /// <remarks>A miss is the nil UUID in an answer of the same size, at the same moment.</remarks>
     private static async Task<Results<Ok<FoundAccount>, ProblemHttpResult>> LookUp(
-        UsernameHash body, Caller caller, UsernameStore usernames, Anomalies anomalies, CancellationToken ct) =>
-        body.Hash.Length is Limits.UsernameHashBytes
-            ? TypedResults.Ok(Answer(await usernames.FindAsync(body.Hash, ct), caller, Guess, anomalies))
-            : Problem.From(ProtocolError.Malformed);
+        UsernameHash body, Caller caller, UsernameStore usernames, Anomalies anomalies, OneMoment oneMoment, CancellationToken ct)
+    {
+        if (body.Hash.Length is not Limits.UsernameHashBytes)
+        {
+            return Problem.From(ProtocolError.Malformed);
+        }
+
+        var began = oneMoment.Begin();
+        var found = await usernames.FindAsync(body.Hash, ct);
+        await oneMoment.ComesAsync(began, 1, ct);
+        return TypedResults.Ok(Answer(found, caller, Guess, anomalies));
+    }
 
     /// <summary><c>POST /v1/usernames/link</c>: what a username link leads to. Its id is 122 random bits: nobody guesses one.</summary>
     private static async Task<Results<Ok<EncryptedUsername>, ProblemHttpResult>> OpenLink(
@@ -96,14 +104,21 @@ internal static class UsernameEndpoints
             : Problem.From(ProtocolError.NotFound);
 
     /// <summary><c>POST /v1/accounts/lookup</c>: the account with that e-mail address or number, if it wants to be found.</summary>
-    /// <remarks>Not registered and not discoverable are the same answer, of the same size as a hit.</remarks>
+    /// <remarks>Not registered and not discoverable are the same answer, of the same size as a hit, at the same moment.</remarks>
     private static async Task<Results<Ok<FoundAccount>, ProblemHttpResult>> LookUpIdentifier(
-        LookUpIdentifier body, Caller caller, AccountStore accounts, Storage.Secrets secrets, Anomalies anomalies, CancellationToken ct) =>
-        Identifier.Parse(body.Email, body.Phone) is { } identifier
-            ? TypedResults.Ok(Answer(
-                await accounts.FindByIdentifierAsync(identifier.Hash(secrets), ct) is { Discoverable: 1 } found ? found.Account : null,
-                caller, Acquaintance, anomalies))
-            : Problem.From(ProtocolError.InvalidIdentifier);
+        LookUpIdentifier body, Caller caller, AccountStore accounts, Storage.Secrets secrets, Anomalies anomalies, OneMoment oneMoment,
+        CancellationToken ct)
+    {
+        if (Identifier.Parse(body.Email, body.Phone) is not { } identifier)
+        {
+            return Problem.From(ProtocolError.InvalidIdentifier);
+        }
+
+        var began = oneMoment.Begin();
+        var found = await accounts.FindByIdentifierAsync(identifier.Hash(secrets), ct);
+        await oneMoment.ComesAsync(began, 1, ct);
+        return TypedResults.Ok(Answer(found is { Discoverable: 1 } ? found.Account : null, caller, Acquaintance, anomalies));
+    }
 
     private static FoundAccount Answer(Guid? found, Caller caller, double weight, Anomalies anomalies)
     {

@@ -9,8 +9,8 @@ namespace SecureChat.Server.Messages;
 
 /// <summary>Takes messages from senders: checks all of a message before any of it is stored. Spec: docs/protocol/messages.md#sending.</summary>
 internal sealed class Relay(
-    Mailbox mailbox, AccountDirectory directory, SendPolicies policies, RateLimiter limiter, Anomalies anomalies, MessageMetrics metrics,
-    TimeProvider time)
+    Mailbox mailbox, AccountDirectory directory, SendPolicies policies, RateLimiter limiter, OneMoment oneMoment, Anomalies anomalies,
+    MessageMetrics metrics, TimeProvider time)
 {
     /// <summary>Checks a message and begins to store it. Two calls made one after the other keep their order.</summary>
     /// <param name="allowance">What the sender has in hand of its rate limit.</param>
@@ -23,16 +23,21 @@ internal sealed class Relay(
             return new Submission(ProtocolError.RateLimited) { RetryAfter = wait };
         }
 
+        var began = oneMoment.Begin();
+        var isBlocked = false;
         foreach (var recipient in message.Recipients)
         {
-            // As if the account were not there.
-            if (await policies.BlocksAsync(recipient.Account, sender.Account, ct))
-            {
-                return new Submission(ProtocolError.NotFound);
-            }
+            isBlocked |= await policies.BlocksAsync(recipient.Account, sender.Account, ct);
         }
 
-        return await SubmitAsync(sender, message, ct);
+        // As if the account were not there, in time too.
+        var submission = isBlocked ? new Submission(ProtocolError.NotFound) : await SubmitAsync(sender, message, ct);
+        if (submission.Refusal == ProtocolError.NotFound)
+        {
+            await oneMoment.ComesAsync(began, message.Recipients.Count, ct);
+        }
+
+        return submission;
     }
 
     /// <summary>What the sender has coming for writing to many strangers; whoever wrote first to few has nothing.</summary>

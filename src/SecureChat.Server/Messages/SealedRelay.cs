@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using SecureChat.Protocol;
 using SecureChat.Server.Abuse;
 using SecureChat.Server.Senders;
@@ -10,16 +9,14 @@ namespace SecureChat.Server.Messages;
 /// Spec: docs/protocol/sealed-sender.md#sending. An unknown account, a wrong or revoked right and a right that was never given
 /// are refused alike: the same bytes, and not before the same moment, whatever was found in memory on the way.
 /// </remarks>
-internal sealed class SealedRelay(Relay relay, SendPolicies policies, RateLimiter limiter)
+internal sealed class SealedRelay(Relay relay, SendPolicies policies, RateLimiter limiter, OneMoment oneMoment)
 {
-    private static readonly TimeSpan RefusedAfter = TimeSpan.FromMilliseconds(15);
-
     /// <param name="rights">One for each recipient, in order.</param>
     /// <param name="network">What shares one limit: see <see cref="RateLimiter.Network"/>.</param>
     public async ValueTask<Submission> SubmitAsync(
         Outgoing message, IReadOnlyList<ReadOnlyMemory<byte>> rights, byte[] network, CancellationToken ct)
     {
-        var began = Stopwatch.GetTimestamp();
+        var began = oneMoment.Begin();
 
         // Charged before work, and for every recipient.
         var wait = await limiter.TakeAsync(RateLimits.SendSealed, network, message.Recipients.Count, ct);
@@ -43,8 +40,7 @@ internal sealed class SealedRelay(Relay relay, SendPolicies policies, RateLimite
         // A policy may outlive its account by a moment.
         if (submission.Refusal == ProtocolError.NotFound || submission.Refusal == ProtocolError.SendRefused)
         {
-            var left = RefusedAfter - Stopwatch.GetElapsedTime(began);
-            await Task.Delay(left > TimeSpan.Zero ? left : TimeSpan.Zero, TimeProvider.System, ct);
+            await oneMoment.ComesAsync(began, message.Recipients.Count, ct);
             return new Submission(ProtocolError.SendRefused);
         }
 

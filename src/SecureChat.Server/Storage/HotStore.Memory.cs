@@ -16,6 +16,9 @@ internal sealed class MemoryHotStore(TimeProvider time) : IHotStore
     /// <summary>Entries held, dead ones that no sweep has met included.</summary>
     internal int Count => _entries.Count;
 
+    /// <summary>Of entries and of channels that somebody listens to.</summary>
+    internal IEnumerable<string> Names => _entries.Keys.Concat(_subscriptions.Keys);
+
     public Task PingAsync(CancellationToken ct) => Task.CompletedTask;
 
     public Task SetAsync(string key, ReadOnlyMemory<byte> value, TimeSpan life, CancellationToken ct)

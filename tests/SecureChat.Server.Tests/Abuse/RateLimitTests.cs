@@ -67,7 +67,7 @@ public sealed class RateLimitTests
     [InlineData("192.0.2.1", "192.0.2.254", true)]
     [InlineData("192.0.2.1", "192.0.3.1", false)]
     [InlineData("192.0.2.1", "::ffff:192.0.2.9", true)]
-    public void A_client_shares_a_bucket_with_its_whole_prefix(string one, string other, bool shared) =>
+    public void A8_a_client_shares_a_bucket_with_its_whole_prefix(string one, string other, bool shared) =>
         Assert.Equal(shared, RateLimiter.Network(IPAddress.Parse(one)).AsSpan().SequenceEqual(RateLimiter.Network(IPAddress.Parse(other))));
 
     [Fact]

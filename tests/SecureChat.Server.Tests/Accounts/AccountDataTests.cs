@@ -10,7 +10,7 @@ namespace SecureChat.Server.Tests.Accounts;
 public sealed class AccountDataTests
 {
     [Theory, EveryStore]
-    public async Task After_deletion_nothing_in_the_schema_names_the_account(Stores stores)
+    public async Task A9_after_deletion_nothing_in_the_schema_names_the_account(Stores stores)
     {
         await using var node = await Node.StartAsync(stores);
         using var ada = await Member.SignUpAsync(node, "ada@example.org");

@@ -111,7 +111,7 @@ public sealed class OtpProviderTests
     }
 
     [Fact]
-    public async Task A_production_server_without_providers_refuses_both_kinds_of_identifier()
+    public async Task A3_a_production_server_without_providers_refuses_both_kinds_of_identifier()
     {
         await using var node = await Node.StartAsync(("Environment", "Production"));
 

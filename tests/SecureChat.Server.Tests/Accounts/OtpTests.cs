@@ -7,7 +7,7 @@ namespace SecureChat.Server.Tests.Accounts;
 public sealed partial class OtpTests
 {
     [Theory, EveryStore]
-    public async Task Of_200_parallel_submits_of_the_right_code_one_makes_an_account(Stores stores)
+    public async Task A2_of_200_parallel_submits_of_the_right_code_one_makes_an_account(Stores stores)
     {
         await using var node = await Node.StartAsync(stores);
         var ada = new Person();
@@ -22,7 +22,7 @@ public sealed partial class OtpTests
     }
 
     [Theory, EveryStore]
-    public async Task After_five_wrong_tries_the_right_code_is_refused(Stores stores)
+    public async Task A2_after_five_wrong_tries_the_right_code_is_refused(Stores stores)
     {
         await using var node = await Node.StartAsync(stores);
         var ada = new Person();
@@ -52,7 +52,7 @@ public sealed partial class OtpTests
     }
 
     [Theory, EveryStore]
-    public async Task A_code_is_good_for_its_own_challenge_only(Stores stores)
+    public async Task A2_a_code_is_good_for_its_own_challenge_only(Stores stores)
     {
         await using var node = await Node.StartAsync(stores);
         var (challenge, code) = await Person.RequestCodeAsync(node, "ada@example.org");
@@ -64,7 +64,7 @@ public sealed partial class OtpTests
     }
 
     [Fact]
-    public async Task A_code_expires_after_ten_minutes()
+    public async Task A2_a_code_expires_after_ten_minutes()
     {
         await using var node = await Node.StartAsync();
         var (challenge, code) = await Person.RequestCodeAsync(node, "ada@example.org");
@@ -75,7 +75,7 @@ public sealed partial class OtpTests
     }
 
     [Fact]
-    public async Task Asking_again_must_wait_longer_each_time()
+    public async Task A3_asking_again_must_wait_longer_each_time()
     {
         await using var node = await Node.StartAsync();
         var waits = new List<int>();
@@ -94,7 +94,7 @@ public sealed partial class OtpTests
     }
 
     [Fact]
-    public async Task The_answer_is_the_same_in_bytes_whether_an_account_exists_or_not()
+    public async Task M7_the_answer_is_the_same_in_bytes_whether_an_account_exists_or_not()
     {
         await using var node = await Node.StartAsync();
         await new Person().SignUpAsync(node, "ada@example.org");

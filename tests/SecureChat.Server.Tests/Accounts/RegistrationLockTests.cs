@@ -10,7 +10,7 @@ public sealed class RegistrationLockTests
     private static readonly byte[] Token = RandomNumberGenerator.GetBytes(32);
 
     [Fact]
-    public async Task Without_the_token_nothing_changes_and_the_devices_are_told()
+    public async Task A1_without_the_token_nothing_changes_and_the_devices_are_told()
     {
         await using var node = await Node.StartAsync();
         using var ada = await LockedAsync(node);
@@ -53,7 +53,7 @@ public sealed class RegistrationLockTests
     }
 
     [Fact]
-    public async Task After_ten_wrong_tries_even_the_right_token_must_wait()
+    public async Task A1_after_ten_wrong_tries_even_the_right_token_must_wait()
     {
         await using var node = await Node.StartAsync();
         using var ada = await LockedAsync(node);
@@ -75,7 +75,7 @@ public sealed class RegistrationLockTests
     }
 
     [Theory, EveryStore]
-    public async Task Parallel_tries_cost_one_of_the_ten_each(Stores stores)
+    public async Task A1_parallel_tries_cost_one_of_the_ten_each(Stores stores)
     {
         await using var node = await Node.StartAsync(stores);
         using var ada = await LockedAsync(node);
@@ -88,7 +88,7 @@ public sealed class RegistrationLockTests
     }
 
     [Fact]
-    public async Task The_lock_lapses_seven_days_after_the_account_was_last_seen()
+    public async Task A1_the_lock_lapses_seven_days_after_the_account_was_last_seen()
     {
         await using var node = await Node.StartAsync();
         using var ada = await LockedAsync(node);

@@ -90,7 +90,7 @@ public sealed class RegistrationTests
     }
 
     [Theory, EveryStore]
-    public async Task An_invite_makes_as_many_accounts_as_it_has_uses(Stores stores)
+    public async Task A8_an_invite_makes_as_many_accounts_as_it_has_uses(Stores stores)
     {
         await using var node = await Node.StartAsync(stores, ("Accounts:Registration", "Invite"));
         var invite = await node.Get<Invites>().CreateAsync(uses: 3, TimeSpan.FromDays(1), TestContext.Current.CancellationToken);

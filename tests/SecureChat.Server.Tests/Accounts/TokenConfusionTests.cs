@@ -11,7 +11,7 @@ namespace SecureChat.Server.Tests.Accounts;
 public sealed class TokenConfusionTests
 {
     [Fact]
-    public async Task Every_confused_or_forged_token_answers_401()
+    public async Task A5_every_confused_or_forged_token_answers_401()
     {
         await using var node = await Node.StartAsync();
         using var ada = await Member.SignUpAsync(node, "ada@example.org");

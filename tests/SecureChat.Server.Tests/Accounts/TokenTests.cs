@@ -8,7 +8,7 @@ namespace SecureChat.Server.Tests.Accounts;
 public sealed class TokenTests
 {
     [Theory, EveryStore]
-    public async Task Two_parallel_refreshes_both_work(Stores stores)
+    public async Task A4_two_parallel_refreshes_both_work(Stores stores)
     {
         await using var node = await Node.StartAsync(stores);
         var session = await new Person().SignUpAsync(node, "ada@example.org");
@@ -21,7 +21,7 @@ public sealed class TokenTests
     }
 
     [Fact]
-    public async Task A_used_refresh_token_that_comes_back_ends_the_devices_credentials()
+    public async Task A4_a_used_refresh_token_that_comes_back_ends_the_devices_credentials()
     {
         await using var node = await Node.StartAsync();
         var session = await new Person().SignUpAsync(node, "ada@example.org");
@@ -37,7 +37,7 @@ public sealed class TokenTests
     }
 
     [Theory, EveryStore]
-    public async Task A_guessed_refresh_token_ends_nothing(Stores stores)
+    public async Task T21_a_guessed_refresh_token_ends_nothing(Stores stores)
     {
         await using var node = await Node.StartAsync(stores);
         var session = await new Person().SignUpAsync(node, "ada@example.org");

@@ -12,6 +12,9 @@ namespace SecureChat.Server.Tests.Connections;
 /// <summary>RFC 6455 byte by byte, the cases of the usual conformance suite, on both ports.</summary>
 public sealed class FramingTests(SharedNode shared) : IClassFixture<SharedNode>
 {
+    private const string Upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        + "Sec-WebSocket-Protocol: securechat.v1.proto\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
     private static readonly byte[] PingFrame = new ClientFrame { Request = 5, Ping = new Ping() }.ToByteArray();
 
     public static TheoryData<bool, string, int> Violations
@@ -41,7 +44,7 @@ public sealed class FramingTests(SharedNode shared) : IClassFixture<SharedNode>
     }
 
     [Theory, MemberData(nameof(Violations))]
-    public async Task A_violation_ends_the_connection_with_its_close_code(bool bare, string name, int code)
+    public async Task T4_a_violation_ends_the_connection_with_its_close_code(bool bare, string name, int code)
     {
         var node = shared.Node;
         await using var wire = await RawSocket.OpenAsync(bare ? node.SocketPort : node.ApiPort, await node.NewDeviceAsync());
@@ -138,19 +141,23 @@ public sealed class FramingTests(SharedNode shared) : IClassFixture<SharedNode>
     }
 
     [Theory]
-    [InlineData("GET /ws HTTP/1.1\r\n\r\n", 400)]
-    [InlineData("GET /ws HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400)]
+    [InlineData("GET /ws HTTP/1.1\r\n" + Upgrade, 400)]
+    [InlineData("GET /ws HTTP/1.1\r\nHost: a\r\n" + Upgrade, 401)]
+    [InlineData("GET /ws HTTP/1.1\r\nHost: a\r\nHost: b\r\n" + Upgrade, 400)]
     [InlineData("GET /ws HTTP/1.1\nHost: a\n\n", 0)]
-    [InlineData("GET /ws HTTP/1.1\r\nHost: a\r\n Folded: b\r\n\r\n", 400)]
-    [InlineData("GET /ws HTTP/1.1\r\nHost: a\r\nX: \u0001\r\n\r\n", 400)]
-    [InlineData("GET /ws HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello", 400)]
-    [InlineData("GET /ws HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", 400)]
-    [InlineData("GET /ws HTTP/1.0\r\nHost: a\r\n\r\n", 400)]
-    [InlineData("POST /ws HTTP/1.1\r\nHost: a\r\n\r\n", 400)]
+    [InlineData("GET /ws HTTP/1.1\r\nHost: a\r\n Folded: b\r\n" + Upgrade, 400)]
+    [InlineData("GET /ws HTTP/1.1\r\nHost: a\r\nX: \u0001\r\n" + Upgrade, 400)]
+    [InlineData("GET /ws HTTP/1.1\r\nHost: a\r\nX : b\r\n" + Upgrade, 400)]
+    [InlineData("GET /ws HTTP/1.1\r\nHost: a\r\nX: b\nTransfer-Encoding: chunked\r\n" + Upgrade, 400)]
+    [InlineData("GET /ws HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n" + Upgrade + "hello", 400)]
+    [InlineData("GET /ws HTTP/1.1\r\nHost: a\r\nContent-Length: +0\r\n" + Upgrade, 400)]
+    [InlineData("GET /ws HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n" + Upgrade, 400)]
+    [InlineData("GET /ws HTTP/1.0\r\nHost: a\r\n" + Upgrade, 400)]
+    [InlineData("POST /ws HTTP/1.1\r\nHost: a\r\n" + Upgrade, 400)]
     [InlineData("GET /other HTTP/1.1\r\nHost: a\r\n\r\n", 404)]
     [InlineData("GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 8\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", 400)]
     [InlineData("GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: short\r\n\r\n", 400)]
-    public async Task A_handshake_with_a_mistake_is_refused(string request, int status)
+    public async Task T3_a_handshake_with_a_mistake_is_refused(string request, int status)
     {
         var node = shared.Node;
         using var client = new TcpClient();
@@ -170,7 +177,7 @@ public sealed class FramingTests(SharedNode shared) : IClassFixture<SharedNode>
     }
 
     [Fact]
-    public async Task A_handshake_of_endless_headers_is_cut_off()
+    public async Task T2_a_handshake_of_endless_headers_is_cut_off()
     {
         var node = shared.Node;
         using var client = new TcpClient();

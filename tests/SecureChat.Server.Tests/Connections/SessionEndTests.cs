@@ -142,7 +142,7 @@ public sealed class SessionEndTests
     }
 
     [Theory, InlineData(false), InlineData(true)]
-    public async Task A_device_that_says_too_much_is_told_to_wait_and_stays_connected(bool bare)
+    public async Task T10_a_device_that_says_too_much_is_told_to_wait_and_stays_connected(bool bare)
     {
         await using var node = await LoopbackNode.StartAsync("--Limits:Scale=0.02");
         await using var socket = await ChatSocket.ReadyAsync(bare ? node.SocketPort : node.ApiPort, await node.NewDeviceAsync());

@@ -12,7 +12,7 @@ public sealed class SessionTickTests
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task A_silent_client_is_asked_once_for_a_sign_of_life_and_then_closed_as_idle()
+    public async Task T2_a_silent_client_is_asked_once_for_a_sign_of_life_and_then_closed_as_idle()
     {
         await using var node = await Node.StartAsync();
         var session = await OpenAsync(node);
@@ -39,7 +39,7 @@ public sealed class SessionTickTests
     }
 
     [Fact]
-    public async Task A_client_that_takes_nothing_for_thirty_seconds_is_cut_off()
+    public async Task T2_a_client_that_takes_nothing_for_thirty_seconds_is_cut_off()
     {
         await using var node = await Node.StartAsync();
         var session = await OpenAsync(node);

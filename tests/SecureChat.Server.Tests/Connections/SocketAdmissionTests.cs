@@ -10,7 +10,7 @@ public sealed class SocketAdmissionTests
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
     [Theory, InlineData(false), InlineData(true)]
-    public async Task A_ticket_opens_one_socket(bool bare)
+    public async Task T1_a_ticket_opens_one_socket(bool bare)
     {
         await using var node = await LoopbackNode.StartAsync();
         using var http = node.As(await node.NewDeviceAsync());
@@ -22,7 +22,7 @@ public sealed class SocketAdmissionTests
     }
 
     [Theory, InlineData(false), InlineData(true)]
-    public async Task No_credentials_or_wrong_ones_open_nothing(bool bare)
+    public async Task T1_no_credentials_or_wrong_ones_open_nothing(bool bare)
     {
         await using var node = await LoopbackNode.StartAsync();
         var device = await node.NewDeviceAsync();
@@ -35,7 +35,7 @@ public sealed class SocketAdmissionTests
     }
 
     [Theory, InlineData(false), InlineData(true)]
-    public async Task A_browser_may_connect_only_from_a_listed_origin(bool bare)
+    public async Task T1_a_browser_may_connect_only_from_a_listed_origin(bool bare)
     {
         await using var node = await LoopbackNode.StartAsync("--Server:AllowedOrigins:0=https://chat.example");
         var token = (await node.NewDeviceAsync()).AccessToken;

@@ -67,7 +67,7 @@ public sealed class PipelineTests
     }
 
     [Fact]
-    public async Task Every_answer_carries_the_security_headers_and_HSTS_only_over_TLS()
+    public async Task M9_every_answer_carries_the_security_headers_and_HSTS_only_over_TLS()
     {
         await using var node = await Node.StartAsync();
 
@@ -97,24 +97,25 @@ public sealed class PipelineTests
     }
 
     [Fact]
-    public async Task Only_a_listed_proxy_is_believed_about_its_clients()
+    public async Task A7_only_a_listed_proxy_is_believed_about_its_clients()
     {
         await using var node = await Node.StartAsync(("Server:TrustedProxies:0", "10.0.0.0/8"), ("Limits:Scale", "1"));
 
         var fromStranger = new List<int>();
         var fromProxy = new List<int>();
-        for (var i = 0; i < 150; i++)
+        for (var i = 0; i < 1000; i++)
         {
-            fromStranger.Add((await SendAsync(node, "192.0.2.1", $"198.51.{i}.7")).StatusCode);
-            fromProxy.Add((await SendAsync(node, "10.1.2.3", $"198.51.{i}.7")).StatusCode);
+            fromStranger.Add((await SendAsync(node, "192.0.2.1", $"198.{i / 250}.{i % 250}.7")).StatusCode);
+            fromProxy.Add((await SendAsync(node, "10.1.2.3", $"198.{i / 250}.{i % 250}.7")).StatusCode);
         }
 
-        Assert.Contains(429, fromStranger);
+        // One bucket of 120 for the stranger, whatever it claims.
+        Assert.Equal((120, 880), (fromStranger.Count(status => status is 200), fromStranger.Count(status => status is 429)));
         Assert.DoesNotContain(429, fromProxy);
     }
 
     [Fact]
-    public async Task The_management_port_answers_metrics_and_nothing_else_and_no_other_port_answers_them()
+    public async Task A6_the_management_port_answers_metrics_and_nothing_else_and_no_other_port_answers_them()
     {
         await using var node = await Node.StartAsync();
         await SendAsync(node, "192.0.2.1");

@@ -26,7 +26,7 @@ public sealed class PrivacyTests
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task No_account_address_token_or_network_address_is_in_logs_or_metrics()
+    public async Task M12_no_account_address_token_or_network_address_is_in_logs_or_metrics()
     {
         using var logs = new LogCapture();
         await using var node = await Node.StartAsync(("Logging:LogLevel:Default", "Trace"), ("Logging:Console:LogLevel:Default", "None"));
@@ -55,7 +55,7 @@ public sealed class PrivacyTests
     }
 
     [Fact]
-    public async Task Nothing_of_a_conversation_over_sockets_or_long_polls_is_in_the_logs()
+    public async Task M12_nothing_of_a_conversation_over_sockets_or_long_polls_is_in_the_logs()
     {
         using var logs = new LogCapture();
         await using var node = await LoopbackNode.StartAsync("--Logging:LogLevel:Default=Trace", "--Logging:Console:LogLevel:Default=None");

@@ -127,7 +127,7 @@ public sealed class SettingsTests : IDisposable
     [InlineData("changeme-changeme-changeme-changeme-1234567890")]
     [InlineData("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")]
     [InlineData("short")]
-    public void A_known_short_or_repeating_secret_is_refused(string text)
+    public void A6_a_known_short_or_repeating_secret_is_refused(string text)
     {
         var options = new SecretsOptions { TokenKey = Convert.ToBase64String(Encoding.UTF8.GetBytes(text)) };
 

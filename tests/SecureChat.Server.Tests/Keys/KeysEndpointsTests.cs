@@ -37,7 +37,7 @@ public sealed class KeysEndpointsTests
     }
 
     [Theory, EveryStore]
-    public async Task Sixty_four_parallel_fetches_over_thirty_two_keys_get_thirty_two_distinct_ones(Stores stores)
+    public async Task K2_sixty_four_parallel_fetches_over_thirty_two_keys_get_thirty_two_distinct_ones(Stores stores)
     {
         await using var node = await Node.StartAsync(stores);
         var (session, http) = await BobAsync(node);
@@ -51,7 +51,7 @@ public sealed class KeysEndpointsTests
     }
 
     [Fact]
-    public async Task Four_hundred_fetches_by_many_parties_leave_a_victim_more_than_half_of_its_keys()
+    public async Task K1_four_hundred_fetches_by_many_parties_leave_a_victim_more_than_half_of_its_keys()
     {
         await using var node = await Node.StartAsync(("Limits:Scale", "1"), ("Tokens:AccessLife", "01:00:00"));
         var (session, http) = await BobAsync(node);

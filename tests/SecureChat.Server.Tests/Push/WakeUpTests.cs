@@ -13,7 +13,7 @@ public sealed class WakeUpTests
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task A_hundred_messages_in_ten_seconds_are_at_most_two_pushes()
+    public async Task M8_a_hundred_messages_in_ten_seconds_are_at_most_two_pushes()
     {
         await using var stage = await Stage.StartAsync();
         var bob = await stage.SleeperAsync("bob");

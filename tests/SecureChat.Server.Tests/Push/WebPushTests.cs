@@ -12,7 +12,7 @@ public sealed class WebPushTests
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Every_push_is_one_size_says_nothing_and_proves_who_sends_it()
+    public async Task M8_every_push_is_one_size_says_nothing_and_proves_who_sends_it()
     {
         await using var service = await FakePushService.StartAsync();
         await using var node = await LoopbackNode.StartAsync([.. service.Arguments, "--Push:VapidContact=mailto:admin@example.org"]);

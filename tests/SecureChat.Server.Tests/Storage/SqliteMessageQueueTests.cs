@@ -38,7 +38,7 @@ public sealed class SqliteMessageQueueTests : IDisposable
     }
 
     [Fact]
-    public async Task A_clock_that_is_set_back_neither_reorders_nor_prolongs()
+    public async Task T20_a_clock_that_is_set_back_neither_reorders_nor_prolongs()
     {
         var before = Open();
         await before.AppendAsync([MailTo(Bob, [1], TimeSpan.FromMinutes(30))], null, Ct);

@@ -46,7 +46,13 @@ internal sealed class Node : IAsyncDisposable
             : await StartAsync(clock: null, [.. await TemporaryServers.NewStoresAsync(), .. settings]);
 
     /// <param name="clock">Null: the real one.</param>
-    public static async Task<Node> StartAsync(FakeTimeProvider? clock, params (string Name, string Value)[] settings)
+    public static Task<Node> StartAsync(FakeTimeProvider? clock, params (string Name, string Value)[] settings) =>
+        StartAsync(clock, _ => { }, settings);
+
+    /// <param name="clock">Null: the real one.</param>
+    /// <param name="change">Takes or puts in the place of a service of the server's own.</param>
+    public static async Task<Node> StartAsync(
+        FakeTimeProvider? clock, Action<IServiceCollection> change, params (string Name, string Value)[] settings)
     {
         var environment = settings.LastOrDefault(setting => setting.Name is "Environment").Value ?? "Development";
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { EnvironmentName = environment });
@@ -71,6 +77,7 @@ internal sealed class Node : IAsyncDisposable
         var outbox = new Outbox();
         builder.Services.Remove(builder.Services.Single(service => service.ImplementationType == typeof(ConsoleOtp)));
         builder.Services.AddSingleton<IOtpProvider>(outbox);
+        change(builder.Services);
         var app = builder.Build();
         Program.MapEndpoints(app);
         await app.StartAsync(TestContext.Current.CancellationToken);

@@ -1,0 +1,54 @@
+using System.Text.RegularExpressions;
+using Microsoft.CodeAnalysis.CSharp.Syntax;
+
+namespace SecureChat.Server.Tests.Architecture;
+
+/// <summary>The table of attacks and the tests that are named by their ids agree.</summary>
+public sealed partial class AttackTests
+{
+    private static readonly string[] Page = File.ReadAllLines(Path.Combine(Sources.Root, "docs/past-attacks.md"));
+
+    [Fact]
+    public void Every_attack_in_the_table_has_a_test_of_its_id_and_every_such_test_is_in_the_table()
+    {
+        var tests = Sources.Under("tests/SecureChat.Server.Tests")
+            .SelectMany(file => Sources.Parse(file).DescendantNodes().OfType<MethodDeclarationSyntax>())
+            .Select(method => method.Identifier.Text).Where(name => Test().IsMatch(name)).Order().ToList();
+        var rows = Rows(cells: 6).ToList();
+
+        Assert.NotEmpty(rows);
+        Assert.Equal(tests, rows.SelectMany(row => Test().Matches(row[3]).Select(match => match.Value)).Order());
+        Assert.All(rows, row => Assert.All(
+            Test().Matches(row[3]), match => Assert.StartsWith(row[0] + "_", match.Value, StringComparison.Ordinal)));
+        Assert.All(rows, row => Assert.NotEmpty(Test().Matches(row[3])));
+        Assert.All(rows, row => Assert.True(row[5] is "not tried" || row[5].StartsWith("yes: ", StringComparison.Ordinal), row[0]));
+    }
+
+    [Fact]
+    public void An_attack_is_either_met_here_or_told_where_it_is()
+    {
+        var here = Rows(cells: 6).Select(row => row[0]).ToList();
+        var elsewhere = Rows(cells: 3).Select(row => row[0]).ToList();
+
+        Assert.Equal(here.Count, here.Distinct().Count());
+        Assert.Empty(here.Intersect(elsewhere));
+        Assert.Superset(Faced.ToHashSet(), here.Concat(elsewhere).ToHashSet());
+    }
+
+    // The rows that begin with an id, of the table with so many columns.
+    private static IEnumerable<string[]> Rows(int cells) => Page
+        .Select(line => line.Trim().Trim('|').Split(" | ").Select(cell => cell.Trim()).ToArray())
+        .Where(row => row.Length == cells && Id().IsMatch(row[0]));
+
+    private static IEnumerable<string> Faced =>
+    [
+        "K1", "K2", "M3", "M4", "M5", "M6", "M7", "M8", "M9", "M12", "M14",
+        .. Enumerable.Range(1, 9).Select(i => $"A{i}"), .. Enumerable.Range(1, 10).Select(i => $"T{i}"), "T16", "T20", "T21",
+    ];
+
+    [GeneratedRegex("^[AKMT][0-9]+$")]
+    private static partial Regex Id();
+
+    [GeneratedRegex("\\b[AKMT][0-9]+_[A-Za-z0-9]\\w*")]
+    private static partial Regex Test();
+}

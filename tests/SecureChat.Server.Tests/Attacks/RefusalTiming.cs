@@ -1,0 +1,217 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net.Http.Json;
+using System.Security.Cryptography;
+using System.Text;
+using Google.Protobuf;
+using SecureChat.Protocol.Accounts;
+using SecureChat.Protocol.Keys;
+using SecureChat.Protocol.Messages;
+using SecureChat.Protocol.Proto;
+using SecureChat.Protocol.Senders;
+using SecureChat.Server.Tests.Support;
+using SecureChat.Signal;
+using SecureChat.Signal.Addresses;
+using SecureChat.Signal.Keys;
+using SecureChat.Signal.SealedSender;
+
+namespace SecureChat.Server.Tests.Attacks;
+
+/// <summary>
+/// How long answers take that must not be told apart: 2,000 of each kind, in an order drawn under a fixed seed, from a warm server in
+/// this process. Not part of a test run:
+/// <c>dotnet run -c Release --project tests/SecureChat.Server.Tests -- --explicit only --filter-class "*RefusalTiming" --show-live-output on</c>
+/// </summary>
+public sealed class RefusalTiming(ITestOutputHelper output)
+{
+    private const int Samples = 2000;
+    private const int WarmUp = 200;
+    private const int GroupSize = 20;
+
+    private static readonly Guid Placeholder = Guid.CreateVersion7();
+    private static readonly PrivateKey Sender = PrivateKey.Generate(RandomSource.System);
+
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Fact(Explicit = true)]
+    public async Task Sealed_sends_to_one_account()
+    {
+        await using var node = await Node.StartAsync();
+        using var bob = await Member.SignUpAsync(node, "bob@chat.example");
+        using var closed = await Member.SignUpAsync(node, "closed@chat.example");
+        await bob.Http.SendAsync(HttpMethod.Put, "/v1/senders/policy", new SendPolicy(Random()));
+        await MeasureAsync(
+            "sealed, one account",
+            node.Http,
+            ("unknown account", () => Sealed(Guid.CreateVersion7())),
+            ("wrong key", () => Sealed(bob.Account)),
+            ("closed door", () => Sealed(closed.Account)));
+    }
+
+    [Fact(Explicit = true)]
+    public async Task Sealed_sends_to_many_accounts()
+    {
+        await using var node = await Node.StartAsync();
+        using var bob = await Member.SignUpAsync(node, "bob@chat.example");
+        using var closed = await Member.SignUpAsync(node, "closed@chat.example");
+        await bob.Http.SendAsync(HttpMethod.Put, "/v1/senders/policy", new SendPolicy(Random()));
+        var friends = new List<Guid>();
+        for (var i = 0; i < GroupSize - 1; i++)
+        {
+            using var friend = await Member.SignUpAsync(node, $"friend{i}@chat.example");
+            await friend.Http.SendAsync(HttpMethod.Put, "/v1/senders/policy", new SendPolicy(Anyone: true));
+            friends.Add(friend.Account);
+        }
+
+        var template = Many(friends);
+        await MeasureAsync(
+            $"sealed, {GroupSize} accounts of which one is",
+            node.Http,
+            ("unknown account", () => Many(template, Guid.CreateVersion7())),
+            ("wrong key", () => Many(template, bob.Account)),
+            ("closed door", () => Many(template, closed.Account)));
+    }
+
+    [Fact(Explicit = true)]
+    public async Task Sends_by_name()
+    {
+        await using var node = await Node.StartAsync(("Tokens:AccessLife", "01:00:00"));
+        using var alice = await Member.SignUpAsync(node, "alice@chat.example");
+        using var bob = await Member.SignUpAsync(node, "bob@chat.example");
+        Assert.Equal("204", await (await bob.Http.SendAsync(HttpMethod.Put, "/v1/senders/blocks", new BlockSender(alice.Account, true))).OutcomeAsync());
+        await MeasureAsync(
+            "by name",
+            alice.Http,
+            ("unknown account", () => Named(Guid.CreateVersion7())),
+            ("blocked sender", () => Named(bob.Account)));
+    }
+
+    [Fact(Explicit = true)]
+    public async Task Codes_and_lookups()
+    {
+        await using var node = await Node.StartAsync(("Tokens:AccessLife", "01:00:00"));
+        using var alice = await Member.SignUpAsync(node, "alice@chat.example");
+        var (known, asked) = (new Queue<string>(), 0);
+        for (var i = 0; i < Samples + WarmUp; i++)
+        {
+            known.Enqueue($"known{i}@chat.example");
+        }
+
+        foreach (var address in known)
+        {
+            await new Person().SignUpAsync(node, address);
+        }
+
+        node.Clock.Advance(TimeSpan.FromDays(2));
+        await MeasureAsync(
+            "one-time code",
+            node.Http,
+            ("known address", () => Post("/v1/auth/otp", new OtpRequest(known.Dequeue()))),
+            ("unknown address", () => Post("/v1/auth/otp", new OtpRequest($"other{asked++}@chat.example"))));
+        using var bob = await Member.SignUpAsync(node, "bob@chat.example");
+        await MeasureAsync(
+            "look-up by address",
+            bob.Http,
+            ("hidden account", () => Post("/v1/accounts/lookup", new LookUpIdentifier("alice@chat.example"))),
+            ("no account", () => Post("/v1/accounts/lookup", new LookUpIdentifier("alicf@chat.example"))));
+        await MeasureAsync(
+            "key fetch",
+            node.Http,
+            ("unknown account", () => Post("/v1/keys/fetch", new FetchKeys(Guid.CreateVersion7(), 1))),
+            ("unknown device", () => Post("/v1/keys/fetch", new FetchKeys(alice.Account, 9))));
+    }
+
+    private static HttpRequestMessage Post<T>(string path, T body) =>
+        new(HttpMethod.Post, path) { Content = JsonContent.Create(body, options: Node.Json) };
+
+    private static byte[] Random() => RandomNumberGenerator.GetBytes(16);
+
+    private static HttpRequestMessage Sealed(Guid to) => Post(
+        "/v1/sealed/messages", new SealedMessage(Guid.CreateVersion7(), to, [new DeviceMessage(1, 1, 6, [1, 2, 3])], 1, Random()));
+
+    private static HttpRequestMessage Named(Guid to) => Post(
+        "/v1/messages", new SendMessage(Guid.CreateVersion7(), [new MessageRecipient(to, [new DeviceMessage(1, 1, 2, [1, 2, 3])])], 1));
+
+    private static HttpRequestMessage Many(byte[] template, Guid last)
+    {
+        var body = template.ToArray();
+        last.TryWriteBytes(body.AsSpan(body.AsSpan().IndexOf(Placeholder.ToByteArray(bigEndian: true))), bigEndian: true, out _);
+        var content = new ByteArrayContent(body) { Headers = { ContentType = new("application/x-protobuf") } };
+        return new HttpRequestMessage(HttpMethod.Post, "/v1/sealed/many") { Content = content };
+    }
+
+    // Made once: only one recipient changes from request to request.
+    private static byte[] Many(IReadOnlyList<Guid> friends)
+    {
+        Guid[] to = [.. friends, Placeholder];
+        var recipients = to.Select(account => new MultiRecipient(ServiceId.OfAccount(account), Sender.PublicKey, [new RecipientDevice(1, 1)]));
+        var root = PrivateKey.Generate(RandomSource.System);
+        var server = ServerCertificate.Issue(1, root.PublicKey, root, RandomSource.System);
+        var certificate = SenderCertificate.Issue(
+            ServiceId.OfAccount(Guid.CreateVersion7()), 1, Sender.PublicKey, ulong.MaxValue, server, root, RandomSource.System);
+        var many = new SealedMany
+        {
+            Id = ByteString.CopyFrom(Guid.CreateVersion7().ToByteArray(bigEndian: true)),
+            Timestamp = 1,
+            Message = ByteString.CopyFrom(MultiRecipientMessage.Seal(
+                new SealedContent(CiphertextType.PlaintextContent, certificate, new byte[100]), [.. recipients], [], Sender, RandomSource.System)),
+        };
+        many.Rights.AddRange(to.Select(_ => ByteString.CopyFrom(Random())));
+        return many.ToByteArray();
+    }
+
+    // Each request is made before its clock starts.
+    private async Task MeasureAsync(string what, HttpClient http, params (string Name, Func<HttpRequestMessage> Make)[] kinds)
+    {
+        var times = kinds.Select(_ => new List<double>(Samples)).ToArray();
+        var seen = new HashSet<string>();
+        foreach (var kind in Shuffled(kinds.Length))
+        {
+            using var request = kinds[kind].Make();
+            await request.Content!.LoadIntoBufferAsync(Ct);
+            var began = Stopwatch.GetTimestamp();
+            using var answer = await http.SendAsync(request, Ct);
+            var took = Stopwatch.GetElapsedTime(began).TotalMicroseconds;
+            seen.Add($"{(int)answer.StatusCode}, {(await answer.TextAsync()).Length} bytes");
+            times[kind].Add(took);
+        }
+
+        var report = new StringBuilder();
+        for (var i = 0; i < kinds.Length; i++)
+        {
+            times[i].RemoveRange(0, WarmUp);
+            double[] sorted = [.. times[i].Order()];
+            report.AppendLine(string.Create(
+                CultureInfo.InvariantCulture,
+                $"| {what} | {kinds[i].Name} | {sorted.Length} | {sorted.Average():F0} | {sorted[sorted.Length / 2]:F0} | {sorted[sorted.Length * 99 / 100]:F0} |"));
+        }
+
+        for (var i = 0; i < kinds.Length; i++)
+        {
+            for (var j = i + 1; j < kinds.Length; j++)
+            {
+                var (welch, smirnov) = (Statistics.Welch(times[i], times[j]), Statistics.KolmogorovSmirnov(times[i], times[j]));
+                report.AppendLine(string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"| {what} | {kinds[i].Name} / {kinds[j].Name} | {welch.T:F2} | {welch.P:F3} | {smirnov.D:F4} | {smirnov.P:F3} |"));
+            }
+        }
+
+        output.WriteLine(report.ToString() + string.Join("; ", seen));
+        Assert.Single(seen);
+    }
+
+    // The same order in every run: Fisher and Yates under a stream of hashes.
+    private static int[] Shuffled(int kinds)
+    {
+        var order = Enumerable.Range(0, kinds * (Samples + WarmUp)).Select(i => i % kinds).ToArray();
+        for (var i = order.Length - 1; i > 0; i--)
+        {
+            var drawn = BitConverter.ToUInt32(SHA256.HashData(Encoding.ASCII.GetBytes($"refusals {i}")));
+            var j = (int)(drawn % (uint)(i + 1));
+            (order[i], order[j]) = (order[j], order[i]);
+        }
+
+        return order;
+    }
+}
