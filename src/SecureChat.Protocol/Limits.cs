@@ -104,4 +104,22 @@ public static class Limits
 
     /// <summary>Manifest of an encrypted backup, in bytes (64 KiB).</summary>
     public const int MaxBackupManifestBytes = 64 * 1024;
+
+    /// <summary>Peers in one room of a group call.</summary>
+    public const int MaxRoomPeers = 8;
+
+    /// <summary>Capability of a room, in bytes.</summary>
+    public const int RoomCapabilityBytes = 32;
+
+    /// <summary>One signal from peer to peer in a room, in bytes (16 KiB).</summary>
+    public const int MaxSignalBytes = 16 * 1024;
+
+    /// <summary>Session description in a call's offer or answer, in bytes (32 KiB).</summary>
+    public const int MaxSdpBytes = 32 * 1024;
+
+    /// <summary>Candidates in one message of a call.</summary>
+    public const int MaxCandidates = 32;
+
+    /// <summary>One candidate, in bytes.</summary>
+    public const int MaxCandidateBytes = 512;
 }

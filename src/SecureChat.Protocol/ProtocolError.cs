@@ -90,6 +90,9 @@ public sealed record ProtocolError(string Code, int Status, string Title)
     public static readonly ProtocolError TooManyDevices =
         new("too_many_devices", 409, "The account has as many devices as it may have.");
 
+    public static readonly ProtocolError RoomFull =
+        new("room_full", 409, "The room has as many peers as it may have.");
+
     public static readonly ProtocolError UsernameTaken =
         new("username_taken", 409, "None of these usernames is free, or the reservation is gone.");
 
@@ -126,5 +129,6 @@ public sealed record ProtocolError(string Code, int Status, string Title)
         UsernameTaken, CredentialsRefused, SendRefused, UnsupportedPush,
         BadRequestSignature, VersionConflict, Internal, Unavailable, QueueFull,
         WrongOffset, Gone, TusVersion, BadRange, QuotaUsedUp, TooManyUploads, ChecksumMismatch, StorageFull,
+        RoomFull,
     ];
 }

@@ -10,7 +10,14 @@ namespace SecureChat.Server.Tests.Documentation;
 /// <summary>The socket as AsyncAPI 3, made from the frames' protobuf descriptors; frames of test runs are held against it.</summary>
 internal static class SocketSchema
 {
-    private static readonly string[] Frames = ["ClientFrame", "ServerFrame"];
+    // Every socket: its name, its path, and the two frames that are spoken on it.
+    private static readonly (string Name, string Path, string FromClient, string FromServer)[] Sockets =
+    [
+        ("socket", "/ws", "ClientFrame", "ServerFrame"),
+        ("rooms", "/ws/rooms", "RoomClientFrame", "RoomServerFrame"),
+    ];
+
+    private static readonly string[] Frames = [.. Sockets.SelectMany(socket => new[] { socket.FromClient, socket.FromServer })];
     private static readonly Lazy<Dictionary<string, JsonSchema>> Validators = new(LoadValidators);
 
     /// <summary>The document as it is committed.</summary>
@@ -21,28 +28,31 @@ internal static class SocketSchema
             ["asyncapi"] = "3.0.0",
             ["info"] = new JsonObject
             {
-                ["title"] = "secureChat socket",
+                ["title"] = "secureChat sockets",
                 ["version"] = "v1",
-                ["description"] = "Prose: docs/protocol/transport.md and messages.md. These are the frames of the subprotocol"
-                    + " securechat.v1.json; securechat.v1.proto carries the same messages in protobuf's binary form.",
+                ["description"] = "Prose: docs/protocol/transport.md, messages.md and calls.md. These are the frames of the subprotocols"
+                    + " that end in .json; those that end in .proto carry the same messages in protobuf's binary form.",
                 ["license"] = new JsonObject { ["name"] = "MIT" },
             },
             ["servers"] = new JsonObject
             {
-                ["local"] = new JsonObject { ["host"] = "localhost:8090", ["protocol"] = "ws", ["pathname"] = "/ws" },
+                ["local"] = new JsonObject { ["host"] = "localhost:8090", ["protocol"] = "ws" },
             },
-            ["channels"] = new JsonObject
+            ["channels"] = Each(socket => new(socket.Name, new JsonObject
             {
-                ["socket"] = new JsonObject
+                ["address"] = socket.Path,
+                ["messages"] = new JsonObject
                 {
-                    ["address"] = "/ws",
-                    ["messages"] = new JsonObject { ["ClientFrame"] = Ref("messages", "ClientFrame"), ["ServerFrame"] = Ref("messages", "ServerFrame") },
+                    [socket.FromClient] = Ref("messages", socket.FromClient),
+                    [socket.FromServer] = Ref("messages", socket.FromServer),
                 },
-            },
-            ["operations"] = new JsonObject { ["fromClient"] = Operation("receive", "ClientFrame"), ["fromServer"] = Operation("send", "ServerFrame") },
+            })),
+            ["operations"] = Each(
+                socket => new(Named("fromClient", socket.Name), Operation("receive", socket.Name, socket.FromClient)),
+                socket => new(Named("fromServer", socket.Name), Operation("send", socket.Name, socket.FromServer))),
             ["components"] = new JsonObject
             {
-                ["messages"] = new JsonObject { ["ClientFrame"] = Message("ClientFrame"), ["ServerFrame"] = Message("ServerFrame") },
+                ["messages"] = new JsonObject(Frames.Select(name => KeyValuePair.Create<string, JsonNode?>(name, Message(name)))),
                 ["schemas"] = Schemas(),
             },
         };
@@ -50,7 +60,7 @@ internal static class SocketSchema
     }
 
     /// <summary>What is wrong with a frame; empty: nothing.</summary>
-    /// <param name="type"><c>ClientFrame</c> or <c>ServerFrame</c>.</param>
+    /// <param name="type">The name of a frame: <c>ClientFrame</c>, <c>RoomServerFrame</c>, …</param>
     public static IReadOnlyList<string> Problems(string type, string json) =>
         [.. Validators.Value[type].Validate(json).Select(error => $"{error.Path}: {error.Kind}")];
 
@@ -62,21 +72,28 @@ internal static class SocketSchema
             .GetAwaiter().GetResult());
     }
 
+    private static JsonObject Each(
+        params Func<(string Name, string Path, string FromClient, string FromServer), KeyValuePair<string, JsonNode?>>[] members) =>
+        new(Sockets.SelectMany(socket => members.Select(member => member(socket))));
+
+    private static string Named(string operation, string socket) =>
+        socket is "socket" ? operation : $"{operation}Of{char.ToUpperInvariant(socket[0])}{socket[1..]}";
+
     private static JsonObject Ref(string kind, string name) => new() { ["$ref"] = $"#/components/{kind}/{name}" };
 
     private static JsonObject Message(string name) => new() { ["contentType"] = "application/json", ["payload"] = Ref("schemas", name) };
 
-    private static JsonObject Operation(string action, string message) => new()
+    private static JsonObject Operation(string action, string socket, string message) => new()
     {
         ["action"] = action,
-        ["channel"] = new JsonObject { ["$ref"] = "#/channels/socket" },
-        ["messages"] = new JsonArray(new JsonObject { ["$ref"] = $"#/channels/socket/messages/{message}" }),
+        ["channel"] = new JsonObject { ["$ref"] = $"#/channels/{socket}" },
+        ["messages"] = new JsonArray(new JsonObject { ["$ref"] = $"#/channels/{socket}/messages/{message}" }),
     };
 
     private static JsonObject Schemas()
     {
         var schemas = new JsonObject();
-        foreach (var type in SocketReflection.Descriptor.MessageTypes)
+        foreach (var type in SocketReflection.Descriptor.MessageTypes.Concat(RoomsReflection.Descriptor.MessageTypes))
         {
             var properties = new JsonObject();
             foreach (var field in type.Fields.InFieldNumberOrder())
