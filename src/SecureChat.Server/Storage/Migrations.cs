@@ -23,7 +23,8 @@ internal static class Migrations
     {
         if (postgres.Length == 0)
         {
-            Run(DeployChanges.To.SqliteDatabase($"Data Source={sqliteFile}"));
+            // In a pool its connection would keep a read lock until the garbage is collected, and nobody could empty the log.
+            Run(DeployChanges.To.SqliteDatabase($"Data Source={sqliteFile};Pooling=False"));
             return;
         }
 
