@@ -115,9 +115,9 @@ public sealed class DeviceTests
         using var ada = await Member.SignUpAsync(node, "ada@example.org");
         using var tablet = await ada.LinkAsync(node);
         using var laptop = await ada.LinkAsync(node);
-        node.Clock.Advance(TimeSpan.FromDays(3));
+        node.SkipDays(3);
         await node.Http.PostAsync("/v1/auth/refresh", new Refresh(laptop.Session.RefreshToken));
-        node.Clock.Advance(TimeSpan.FromDays(2));
+        node.SkipDays(2);
 
         await node.Get<DeviceStore>().ReapAsync(TestContext.Current.CancellationToken);
 

@@ -102,7 +102,7 @@ public sealed class RefusalTiming(ITestOutputHelper output)
             await new Person().SignUpAsync(node, address);
         }
 
-        node.Clock.Advance(TimeSpan.FromDays(2));
+        node.SkipDays(2);
         await MeasureAsync(
             "one-time code",
             node.Http,

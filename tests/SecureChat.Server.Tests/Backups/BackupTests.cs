@@ -146,12 +146,12 @@ public sealed class BackupTests
             VALUES ({Ids.New()}, {Random(32)}, {Ids.New()}, 0, 10, 0, 1)
             """, Ct);
 
-        node.Clock.Advance(TimeSpan.FromDays(2));
+        node.SkipDays(2);
         await node.Get<BackupStore>().ReapAsync(Ct);
         Assert.Equal(2, FilesOf(node).Length);
-        node.Clock.Advance(TimeSpan.FromDays(118));
+        node.SkipDays(118);
         await used.GetAsync(Backup);
-        node.Clock.Advance(TimeSpan.FromDays(61));
+        node.SkipDays(61);
         await node.Get<BackupStore>().ReapAsync(Ct);
 
         Assert.Equal("404 not_found", await (await idle.GetAsync(Backup)).OutcomeAsync());
