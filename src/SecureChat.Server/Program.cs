@@ -4,6 +4,7 @@ using SecureChat.Protocol;
 using SecureChat.Server.Abuse;
 using SecureChat.Server.Accounts;
 using SecureChat.Server.Backups;
+using SecureChat.Server.Calls;
 using SecureChat.Server.Connections;
 using SecureChat.Server.Groups;
 using SecureChat.Server.Health;
@@ -57,6 +58,7 @@ internal static class Program
         builder.AddGroups();
         builder.AddMedia();
         builder.AddBackups();
+        builder.AddCalls();
     }
 
     /// <summary>The port of its own that the socket has.</summary>

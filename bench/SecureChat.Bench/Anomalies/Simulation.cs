@@ -113,6 +113,9 @@ internal sealed class Simulation : IDisposable
             case Deed.OpenSocket:
                 Count(one, Detectors.SocketChurn, account, one.Weight);
                 break;
+            case Deed.JoinRoom:
+                Count(one, Detectors.RoomJoinStorm, network, one.Weight);
+                break;
             case Deed.FetchNamed:
                 Count(one, Detectors.KeySweep, account, null);
                 break;

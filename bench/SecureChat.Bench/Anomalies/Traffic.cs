@@ -18,6 +18,7 @@ internal enum Deed
     Miss,
     OpenSocket,
     WriteFirst,
+    JoinRoom,
 }
 
 /// <param name="At">Seconds since the beginning.</param>
@@ -47,6 +48,13 @@ internal sealed class Traffic
         foreach (var one in _people)
         {
             AddDayOf(one);
+        }
+
+        // By dice of their own: what else happens in a day does not depend on them.
+        var calls = new Chance(seed + 2);
+        foreach (var one in _people)
+        {
+            AddCalls(one, calls);
         }
     }
 
@@ -155,6 +163,33 @@ internal sealed class Traffic
         for (var i = 0; i < count; i++)
         {
             Begin(who, Sometime(), _chance.Below(_count));
+        }
+    }
+
+    // Three meetings a day on the hour, in offices for two in five; a call among friends now and then; one in ten comes back some times over a bad line.
+    private void AddCalls(Somebody who, Chance chance)
+    {
+        var isInOffice = who.Network is Company or (>= 5_000 and < 10_000);
+        foreach (var hour in (int[])[2, 5, 7])
+        {
+            if (isInOffice && chance.Happens(0.4))
+            {
+                JoinCall(who, (hour * 3600) + chance.Between(-60, 180), chance);
+            }
+        }
+
+        if (chance.Happens(0.3))
+        {
+            JoinCall(who, chance.Between(0, Waking), chance);
+        }
+    }
+
+    private void JoinCall(Somebody who, double at, Chance chance)
+    {
+        for (var joins = chance.Happens(0.1) ? chance.Times(5) : 1; joins > 0; joins--)
+        {
+            Add(at, Deed.JoinRoom, who);
+            at += chance.Between(20, 300);
         }
     }
 

@@ -109,6 +109,15 @@ internal static class RateLimits
     /// <summary>A long poll comes back at once when mail came.</summary>
     public static readonly RateLimit ReceiveMessages = new("receive", LimitScope.Device, new(240, TimeSpan.FromMilliseconds(250)), WithoutStore.Admit);
 
+    /// <summary>Calls are joined by hand, and again when a line breaks; a household or an office shares an address.</summary>
+    public static readonly RateLimit JoinRoom = new("room-join", LimitScope.Address, new(120, TimeSpan.FromSeconds(1)), WithoutStore.Admit);
+
+    /// <summary>Charged per receiving peer, per socket: a newcomer greets seven peers with some 20 signals each, a change of network does so again. In blocks of 32.</summary>
+    public static readonly RateLimit RoomSignals = new("room-signals", LimitScope.Target, new(1000, TimeSpan.FromMilliseconds(25)), WithoutStore.Admit, 32);
+
+    /// <summary>Farewells, pings and what is no frame, of one socket: four pings a minute are due. In blocks of 8.</summary>
+    public static readonly RateLimit RoomFrames = new("room-frames", LimitScope.Target, new(120, TimeSpan.FromSeconds(1)), WithoutStore.Admit, 8);
+
     private static readonly Lazy<IReadOnlyList<RateLimit>> Everything = new(() =>
         [.. typeof(RateLimits).GetFields().Where(field => field.FieldType == typeof(RateLimit)).Select(field => (RateLimit)field.GetValue(null)!)]);
 }

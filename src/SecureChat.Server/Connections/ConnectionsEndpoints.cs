@@ -15,25 +15,29 @@ internal static class ConnectionsEndpoints
     {
         app.MapPost("/v1/auth/ws-ticket", IssueTicket).WithTags("Connections").WithRetryAfter()
             .RequireAuthorization().RequireLimit(RateLimits.OwnAccount);
-        app.MapSocket("/ws", OpenAsync);
-        app.MapSocket("/ws/provisioning", OpenProvisioningAsync);
+        app.MapSocket("/ws", SocketAdmission.Protocol, OpenAsync);
+        app.MapSocket("/ws/provisioning", SocketAdmission.Protocol, OpenProvisioningAsync);
+        foreach (var anonymous in app.ServiceProvider.GetServices<IAnonymousSocket>())
+        {
+            app.MapSocket(anonymous.Path, anonymous.Protocol, (context, services, protocol) => OpenAnonymousAsync(context, services, protocol, anonymous));
+        }
     }
 
     // Past the pipeline's guards, the request's own services and its cancellation: each would stay in memory as long as the socket.
     private static void MapSocket(
-        this IEndpointRouteBuilder app, string path, Func<HttpContext, IServiceProvider, string, Task<Func<Task>>> open) =>
-        app.MapGet(path, context => ServeAsync(context, app.ServiceProvider, open))
+        this IEndpointRouteBuilder app, string path, string protocol, Func<HttpContext, IServiceProvider, string, Task<Func<Task>>> open) =>
+        app.MapGet(path, context => ServeAsync(context, app.ServiceProvider, protocol, open))
             .ShortCircuit().RequireLimit(RateLimits.OpenSocket).ExcludeFromDescription();
 
     // What opening the socket took is gone before it is served.
     private static async Task ServeAsync(
-        HttpContext context, IServiceProvider services, Func<HttpContext, IServiceProvider, string, Task<Func<Task>>> open)
+        HttpContext context, IServiceProvider services, string family, Func<HttpContext, IServiceProvider, string, Task<Func<Task>>> open)
     {
         Func<Task> serve;
         try
         {
             serve = context.WebSockets.IsWebSocketRequest
-                && SocketAdmission.Choose(context.Request.Headers.SecWebSocketProtocol) is { } protocol
+                && SocketAdmission.Choose(context.Request.Headers.SecWebSocketProtocol, family) is { } protocol
                     ? await open(context, services, protocol)
                     : () => RefuseAsync(context, ProtocolError.Malformed, default);
         }
@@ -73,7 +77,7 @@ internal static class ConnectionsEndpoints
         // No compression: it would tell sizes of what is encrypted. No timer per socket: the table has one for all.
         var socket = await AcceptAsync(context, protocol, Timeout.InfiniteTimeSpan);
         return new AspNetSession(
-            context, socket, caller, protocol == SocketAdmission.JsonProtocol, services.GetRequiredService<SessionTable>()).RunAsync;
+            context, socket, caller, SocketAdmission.IsJson(protocol), services.GetRequiredService<SessionTable>()).RunAsync;
     }
 
     /// <summary><c>GET /ws/provisioning</c>: a device that is not linked yet gets an address and waits there for one message.</summary>
@@ -90,9 +94,29 @@ internal static class ConnectionsEndpoints
             await using (address)
             {
                 using var socket = await AcceptAsync(context, protocol, ProvisioningSocket.KeepAlive);
-                await ProvisioningSocket.RunAsync(socket, address, protocol == SocketAdmission.JsonProtocol, context.RequestAborted);
+                await ProvisioningSocket.RunAsync(socket, address, SocketAdmission.IsJson(protocol), context.RequestAborted);
             }
         };
+    }
+
+    // Any other socket that a slice has: opened without a name, or not at all.
+    private static Task<Func<Task>> OpenAnonymousAsync(
+        HttpContext context, IServiceProvider services, string protocol, IAnonymousSocket anonymous)
+    {
+        var request = context.Request;
+        var namesItself = request.Headers.Authorization.Count > 0 || request.Query.ContainsKey("ticket");
+        if (services.GetRequiredService<SocketAdmission>().RefuseAnonymous(request.Headers.Origin, namesItself) is { } refusal)
+        {
+            return Task.FromResult<Func<Task>>(() => RefuseAsync(context, refusal, default));
+        }
+
+        return Task.FromResult<Func<Task>>(async () =>
+        {
+            var client = new AnonymousClient(
+                SocketAdmission.IsJson(protocol), RateLimiter.Network(context.Connection.RemoteIpAddress), context.Abort);
+            using var socket = await AcceptAsync(context, protocol, Timeout.InfiniteTimeSpan);
+            await anonymous.RunAsync(socket, client);
+        });
     }
 
     private static async Task<WebSocket> AcceptAsync(HttpContext context, string protocol, TimeSpan keepAlive)

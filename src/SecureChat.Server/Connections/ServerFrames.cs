@@ -40,18 +40,22 @@ internal static class ServerFrames
     };
 }
 
-/// <summary>The subprotocol <c>securechat.v1.json</c>: the same frames in protobuf's canonical JSON.</summary>
+/// <summary>The subprotocols that end in <c>.json</c>: the same frames in protobuf's canonical JSON.</summary>
 internal static class FrameJson
 {
     private static readonly JsonParser Parser = new(JsonParser.Settings.Default.WithIgnoreUnknownFields(true).WithRecursionLimit(16));
     private static readonly JsonFormatter Formatter = new(JsonFormatter.Settings.Default);
 
     /// <summary>Null when it is no frame in JSON.</summary>
-    public static byte[]? ToBinary(ReadOnlySpan<byte> json)
+    public static byte[]? ToBinary(ReadOnlySpan<byte> json) => Parse<ClientFrame>(json)?.ToByteArray();
+
+    /// <summary>Null when it is no such frame in JSON.</summary>
+    public static T? Parse<T>(ReadOnlySpan<byte> json)
+        where T : class, IMessage, new()
     {
         try
         {
-            return Parser.Parse<ClientFrame>(System.Text.Encoding.UTF8.GetString(json)).ToByteArray();
+            return Parser.Parse<T>(System.Text.Encoding.UTF8.GetString(json));
         }
         catch (Exception e) when (e is InvalidProtocolBufferException or InvalidJsonException or FormatException or OverflowException)
         {
@@ -59,9 +63,8 @@ internal static class FrameJson
         }
     }
 
-    public static byte[] FromBinary(ReadOnlySpan<byte> head, ReadOnlySpan<byte> tail)
-    {
-        var frame = ServerFrame.Parser.ParseFrom((byte[])[.. head, .. tail]);
-        return System.Text.Encoding.UTF8.GetBytes(Formatter.Format(frame));
-    }
+    public static byte[] FromBinary(ReadOnlySpan<byte> head, ReadOnlySpan<byte> tail) =>
+        Format(ServerFrame.Parser.ParseFrom((byte[])[.. head, .. tail]));
+
+    public static byte[] Format(IMessage frame) => System.Text.Encoding.UTF8.GetBytes(Formatter.Format(frame));
 }

@@ -10,19 +10,21 @@ namespace SecureChat.Server.Connections;
 internal sealed class SocketAdmission(
     Credentials credentials, Tickets tickets, Anomalies anomalies, RateLimiter limiter, IOptions<ServerOptions> options)
 {
-    /// <summary>The subprotocols, as they stand in <c>Sec-WebSocket-Protocol</c>.</summary>
-    public const string BinaryProtocol = "securechat.v1.proto";
+    /// <summary>The subprotocols of devices' sockets, without their ending.</summary>
+    public const string Protocol = "securechat.v1";
 
-    public const string JsonProtocol = "securechat.v1.json";
+    private const string BinaryEnding = ".proto";
+    private const string JsonEnding = ".json";
 
     private readonly string[] _origins = options.Value.AllowedOrigins;
 
     /// <summary>The subprotocol to speak: the first one offered that this server knows.</summary>
-    public static string? Choose(string? offered)
+    /// <param name="protocol">What it begins with.</param>
+    public static string? Choose(string? offered, string protocol)
     {
         foreach (var name in (offered ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
         {
-            if (name is BinaryProtocol or JsonProtocol)
+            if (name.StartsWith(protocol, StringComparison.Ordinal) && name[protocol.Length..] is BinaryEnding or JsonEnding)
             {
                 return name;
             }
@@ -30,6 +32,13 @@ internal sealed class SocketAdmission(
 
         return null;
     }
+
+    public static bool IsJson(string chosen) => chosen.EndsWith(JsonEnding, StringComparison.Ordinal);
+
+    /// <summary>Why somebody may not open an anonymous socket, or null.</summary>
+    /// <param name="namesItself">Whether the handshake has a token or a ticket: a mistake that would link an account to what follows.</param>
+    public ProtocolError? RefuseAnonymous(string? origin, bool namesItself) =>
+        namesItself ? ProtocolError.CredentialsRefused : IsAllowed(origin) ? null : ProtocolError.Forbidden;
 
     /// <summary>The device that may connect, or the refusal and how long to wait.</summary>
     /// <param name="origin">Null for native clients; a browser always sends one, and it must be listed.</param>

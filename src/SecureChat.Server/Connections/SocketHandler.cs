@@ -12,12 +12,14 @@ namespace SecureChat.Server.Connections;
 
 /// <summary>The socket's own port: shakes hands and runs a session on the bare connection, without ASP.NET in between.</summary>
 internal sealed class SocketHandler(
-    SocketAdmission admission, ProvisioningAddresses addresses, RateLimiter limiter, SessionTable table, IOptions<ServerOptions> options)
+    SocketAdmission admission, ProvisioningAddresses addresses, IEnumerable<IAnonymousSocket> anonymous, RateLimiter limiter, SessionTable table,
+    IOptions<ServerOptions> options)
     : ConnectionHandler
 {
     // From the first byte of the connection to the end of the handshake.
     private static readonly TimeSpan HandshakeTimeout = TimeSpan.FromSeconds(10);
 
+    private readonly IAnonymousSocket[] _anonymous = [.. anonymous];
     private readonly IPNetwork[] _proxies =
         [.. options.Value.TrustedProxies.Select(text => IpNetworksAttribute.TryParse(text, out var network) ? network : default)];
 
@@ -69,14 +71,15 @@ internal sealed class SocketHandler(
     private async Task<Func<Task>?> AnswerAsync(ConnectionContext connection, WebSocketHandshake request, CancellationToken ct)
     {
         var isProvisioning = request.Path == "/ws/provisioning";
-        if (!isProvisioning && request.Path != "/ws")
+        var other = Array.Find(_anonymous, socket => socket.Path == request.Path);
+        if (!isProvisioning && other is null && request.Path != "/ws")
         {
             await RefuseAsync(connection, ProtocolError.NotFound, default, ct);
             return null;
         }
 
         if (!request.IsUpgrade || !request.IsVersion13 || request.AcceptKey() is not { } accept
-            || SocketAdmission.Choose(request["Sec-WebSocket-Protocol"]) is not { } protocol)
+            || SocketAdmission.Choose(request["Sec-WebSocket-Protocol"], other?.Protocol ?? SocketAdmission.Protocol) is not { } protocol)
         {
             await RefuseAsync(connection, ProtocolError.Malformed, default, ct);
             return null;
@@ -90,17 +93,20 @@ internal sealed class SocketHandler(
             return null;
         }
 
-        var isJson = protocol == SocketAdmission.JsonProtocol;
-        if (isProvisioning)
+        var isJson = SocketAdmission.IsJson(protocol);
+        if (isProvisioning || other is not null)
         {
-            if (!admission.IsAllowed(request["Origin"]))
+            var namesItself = other is not null && (request["Authorization"] is not null || request.Ticket is not null);
+            if (admission.RefuseAnonymous(request["Origin"], namesItself) is { } reason)
             {
-                await RefuseAsync(connection, ProtocolError.Forbidden, default, ct);
+                await RefuseAsync(connection, reason, default, ct);
                 return null;
             }
 
             await AcceptAsync(connection, accept, protocol, ct);
-            return () => ProvisionAsync(connection, isJson);
+            return other is null
+                ? () => ProvisionAsync(connection, isJson)
+                : () => ServeAsync(connection, other, new AnonymousClient(isJson, address, connection.Abort));
         }
 
         var (caller, refusal, pause) = await admission.AdmitAsync(request["Origin"], request["Authorization"], request.Ticket, address, ct);
@@ -118,13 +124,18 @@ internal sealed class SocketHandler(
     private async Task ProvisionAsync(ConnectionContext connection, bool isJson)
     {
         await using var address = await addresses.OpenAsync(connection.ConnectionClosed);
-        using var socket = WebSocket.CreateFromStream(new ConnectionStream(connection.Transport), new WebSocketCreationOptions
-        {
-            IsServer = true,
-            KeepAliveInterval = ProvisioningSocket.KeepAlive,
-        });
+        using var socket = Speak(connection, ProvisioningSocket.KeepAlive);
         await ProvisioningSocket.RunAsync(socket, address, isJson, connection.ConnectionClosed);
     }
+
+    private static async Task ServeAsync(ConnectionContext connection, IAnonymousSocket anonymous, AnonymousClient client)
+    {
+        using var socket = Speak(connection, Timeout.InfiniteTimeSpan);
+        await anonymous.RunAsync(socket, client);
+    }
+
+    private static WebSocket Speak(ConnectionContext connection, TimeSpan keepAlive) => WebSocket.CreateFromStream(
+        new ConnectionStream(connection.Transport), new WebSocketCreationOptions { IsServer = true, KeepAliveInterval = keepAlive });
 
     private static async Task AcceptAsync(ConnectionContext connection, string accept, string protocol, CancellationToken ct) =>
         await connection.Transport.Output.WriteAsync(Encoding.ASCII.GetBytes(

@@ -114,18 +114,16 @@ internal sealed class RedisHotStore(IConnectionMultiplexer redis) : IHotStore
     public async Task<IAsyncDisposable> SubscribeAsync(
         string channel, Action<ReadOnlyMemory<byte>> handler, CancellationToken ct)
     {
-        void OnNotice(RedisChannel from, RedisValue notice) => handler((byte[]?)notice ?? []);
-
-        await redis.GetSubscriber().SubscribeAsync(RedisChannel.Literal(channel), OnNotice).WaitAsync(ct);
-        return new Subscription(redis, channel, OnNotice);
+        // By way of a queue: handlers without one are called from several threads, in any order.
+        var queue = await redis.GetSubscriber().SubscribeAsync(RedisChannel.Literal(channel)).WaitAsync(ct);
+        queue.OnMessage(notice => handler((byte[]?)notice.Message ?? []));
+        return new Subscription(queue);
     }
 
     private static long Milliseconds(TimeSpan life) => Math.Max(1, (long)Math.Ceiling(life.TotalMilliseconds));
 
-    private sealed class Subscription(
-        IConnectionMultiplexer redis, string channel, Action<RedisChannel, RedisValue> handler) : IAsyncDisposable
+    private sealed class Subscription(ChannelMessageQueue queue) : IAsyncDisposable
     {
-        public async ValueTask DisposeAsync() =>
-            await redis.GetSubscriber().UnsubscribeAsync(RedisChannel.Literal(channel), handler);
+        public async ValueTask DisposeAsync() => await queue.UnsubscribeAsync();
     }
 }

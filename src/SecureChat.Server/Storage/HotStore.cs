@@ -51,7 +51,7 @@ internal interface IHotStore
     /// <summary>Sends a notice to every subscriber of the channel on every node. A hint: it may be lost.</summary>
     Task PublishAsync(string channel, ReadOnlyMemory<byte> notice, CancellationToken ct);
 
-    /// <summary>Calls <paramref name="handler"/> for every notice until the result is disposed. The handler must not block.</summary>
+    /// <summary>Calls <paramref name="handler"/> for every notice, those of one publisher in order, until the result is disposed. It must not block.</summary>
     Task<IAsyncDisposable> SubscribeAsync(string channel, Action<ReadOnlyMemory<byte>> handler, CancellationToken ct);
 }
 

@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Routing;
 using SecureChat.Protocol.Proto;
 using SecureChat.Server.Abuse;
+using SecureChat.Server.Calls;
 using SecureChat.Server.Connections;
 using SecureChat.Server.Tests.Support;
 
@@ -47,6 +48,7 @@ public sealed class RouteTests
         ["DELETE /v1/media/{id}"] = "as above, with the claim of a download",
         ["GET /ws"] = "the ticket or the header is checked by the handshake itself",
         ["GET /ws/provisioning"] = "a new device has no credentials yet",
+        ["GET /ws/rooms"] = "a peer of a group call must not name itself; the handshake refuses credentials",
     };
 
     [Fact]
@@ -89,6 +91,16 @@ public sealed class RouteTests
         // The session answers a ping itself, under the limit of all frames.
         Assert.Equal(frames.Except([ClientFrame.PingFieldNumber]).Order(), limited.Keys.Order());
         Assert.All(limited.Values, limit => Assert.NotEmpty(limit.Name));
+    }
+
+    [Fact]
+    public void Every_frame_of_a_room_has_a_named_limit()
+    {
+        var frames = RoomClientFrame.Descriptor.FindFieldByNumber(RoomClientFrame.PingFieldNumber).ContainingOneof.Fields
+            .Select(field => field.FieldNumber);
+
+        Assert.Equal(frames.Order(), RoomSocket.Fields.Keys.Order());
+        Assert.All(RoomSocket.Fields.Values, limit => Assert.Contains(limit, RateLimits.All));
     }
 
     // The reference page and its files, in Development only.

@@ -53,6 +53,7 @@ public sealed partial class DataScanTests
         await FoundGroupAsync(node);
         await SendFilesAsync(node, ada);
         await BackUpAsync(node);
+        await CallAsync(node, scan);
         await WorkAsync(node, bob);
         await RefreshAsync(node, ada, tablet, scan);
         await scan.LookAsync(Ct);
@@ -83,7 +84,7 @@ public sealed partial class DataScanTests
     private static List<byte[]> Canaries(Member member) =>
     [
         .. new[] { Email, Agent, member.Session.AccessToken[^40..], member.Session.RefreshToken, "https://push.example/canary" }.Select(Encoding.UTF8.GetBytes),
-        Right, LockToken,
+        Right, LockToken, "canary of a call"u8.ToArray(),
     ];
 
     private static async Task<Member> SignUpAsync(Node node, StoreScan scan)
@@ -193,6 +194,18 @@ public sealed partial class DataScanTests
         await owner.PutBytesAsync($"/v1/backups/chunks/{upload}/0", RandomNumberGenerator.GetBytes(500));
         var backup = new PutBackup(1, upload, 1, RandomNumberGenerator.GetBytes(50));
         Assert.Equal("204", await (await owner.SendAsync(HttpMethod.Put, "/v1/backups", backup)).OutcomeAsync());
+    }
+
+    private static async Task CallAsync(Node node, StoreScan scan)
+    {
+        var room = RoomClient.NewCapability();
+        await using var ada = await RoomClient.JoinAsync(node, room);
+        await using var bob = await RoomClient.JoinAsync(node, room);
+        await bob.SendAsync(RoomClient.Signal(0, "canary of a call"));
+        Assert.Equal(bob.Peer, await ada.NextJoinedAsync());
+        Assert.Equal("canary of a call", (await ada.NextSignalAsync()).Content);
+        await scan.LookAsync(Ct);
+        Assert.False(scan.Holds(room));
     }
 
     // What a server notes of somebody who looks around, and of whoever proves work.

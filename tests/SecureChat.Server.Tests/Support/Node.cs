@@ -29,6 +29,9 @@ internal sealed class Node : IAsyncDisposable
     /// <summary>Sends requests without credentials.</summary>
     public HttpClient Http { get; }
 
+    /// <summary>Opens sockets.</summary>
+    public WebSocketClient Sockets => _app.GetTestServer().CreateWebSocketClient();
+
     /// <summary>Null if the node was started on the real clock.</summary>
     public FakeTimeProvider Clock { get; }
 

@@ -1,0 +1,59 @@
+using SecureChat.Server.Storage;
+
+namespace SecureChat.Server.Tests.Support;
+
+/// <summary>One node's view of a hot store that several nodes of one test share. It can lose notices, or be away.</summary>
+internal sealed class OneOfMany(IHotStore hot) : IHotStore
+{
+    /// <summary>Every call fails as one to a server that does not answer.</summary>
+    public bool IsAway { get; set; }
+
+    /// <summary>What is published reaches nobody.</summary>
+    public bool LosesNotices { get; set; }
+
+    public string Name => hot.Name;
+
+    public bool IsShared => true;
+
+    private IHotStore Hot => IsAway ? throw new TimeoutException() : hot;
+
+    public async Task PingAsync(CancellationToken ct) => await Hot.PingAsync(ct);
+
+    public async Task SetAsync(string key, ReadOnlyMemory<byte> value, TimeSpan life, CancellationToken ct) => await Hot.SetAsync(key, value, life, ct);
+
+    public async Task<bool> AddAsync(string key, ReadOnlyMemory<byte> value, TimeSpan life, CancellationToken ct) =>
+        await Hot.AddAsync(key, value, life, ct);
+
+    public async Task<byte[]?> GetAsync(string key, CancellationToken ct) => await Hot.GetAsync(key, ct);
+
+    public async Task<byte[]?> TakeAsync(string key, CancellationToken ct) => await Hot.TakeAsync(key, ct);
+
+    public async Task<bool> RemoveAsync(string key, CancellationToken ct) => await Hot.RemoveAsync(key, ct);
+
+    public async Task<bool> RemoveIfAsync(string key, ReadOnlyMemory<byte> expected, CancellationToken ct) => await Hot.RemoveIfAsync(key, expected, ct);
+
+    public async Task<long> CountAsync(string key, TimeSpan life, CancellationToken ct) => await Hot.CountAsync(key, life, ct);
+
+    public async Task<TokensTaken> TakeTokensAsync(string key, TokenBucket bucket, double amount, CancellationToken ct) =>
+        await Hot.TakeTokensAsync(key, bucket, amount, ct);
+
+    public async Task<double> AddDecayingAsync(string key, double amount, TimeSpan halfLife, CancellationToken ct) =>
+        await Hot.AddDecayingAsync(key, amount, halfLife, ct);
+
+    public async Task<double> AddDistinctAsync(string key, IReadOnlyCollection<ulong> values, TimeSpan life, CancellationToken ct) =>
+        await Hot.AddDistinctAsync(key, values, life, ct);
+
+    public async Task<int> ExpireAsync(CancellationToken ct) => await Hot.ExpireAsync(ct);
+
+    public async Task PublishAsync(string channel, ReadOnlyMemory<byte> notice, CancellationToken ct)
+    {
+        var store = Hot;
+        if (!LosesNotices)
+        {
+            await store.PublishAsync(channel, notice, ct);
+        }
+    }
+
+    public async Task<IAsyncDisposable> SubscribeAsync(string channel, Action<ReadOnlyMemory<byte>> handler, CancellationToken ct) =>
+        await Hot.SubscribeAsync(channel, handler, ct);
+}
