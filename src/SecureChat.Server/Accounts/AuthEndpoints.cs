@@ -21,9 +21,13 @@ internal static class AuthEndpoints
     }
 
     /// <summary><c>POST /v1/auth/otp</c>: sends a one-time code.</summary>
-    /// <remarks>Nothing here looks at accounts: the answer cannot tell whether there is one.</remarks>
+    /// <remarks>
+    /// Nothing here looks at accounts: the answer cannot tell whether there is one. It comes at one moment, because whether codes
+    /// were asked for lately does show in what the store has to do.
+    /// </remarks>
     private static async Task<Results<Ok<OtpChallenge>, ProblemHttpResult>> RequestOtp(
-        OtpRequest body, HttpContext context, OtpChallenges challenges, OtpDelivery delivery, OtpDoor door, CancellationToken ct)
+        OtpRequest body, HttpContext context, OtpChallenges challenges, OtpDelivery delivery, OtpDoor door, OneMoment oneMoment,
+        CancellationToken ct)
     {
         if (Identifier.Parse(body.Email, body.Phone) is not { } identifier)
         {
@@ -40,7 +44,9 @@ internal static class AuthEndpoints
             return refusal;
         }
 
+        var began = oneMoment.Begin();
         var (issued, wait) = await challenges.IssueAsync(identifier, ct);
+        await oneMoment.ComesAsync(began, 1, ct);
         if (issued is null)
         {
             return Problem.From(ProtocolError.RateLimited, wait);
