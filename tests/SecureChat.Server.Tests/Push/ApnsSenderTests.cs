@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Options;
@@ -102,6 +103,20 @@ public sealed class ApnsSenderTests : IAsyncDisposable
         Assert.Empty(old.Received);
     }
 
+    [Fact]
+    public async Task Nothing_is_sent_to_a_server_that_nobody_vouches_for()
+    {
+        var request = new CertificateRequest("CN=localhost", _key, HashAlgorithmName.SHA256);
+        using var certificate = request.CreateSelfSigned(_clock.GetUtcNow().AddYears(-1), _clock.GetUtcNow().AddYears(9));
+        await using var impostor = await FakePushService.StartAsync(HttpProtocols.Http2, certificate: certificate);
+        using var apns = Start(impostor, $"https://localhost:{impostor.Port}");
+
+        var refused = await Assert.ThrowsAsync<HttpRequestException>(() => apns.SendAsync(Target(Device), Ct));
+
+        Assert.Equal(HttpRequestError.SecureConnectionError, refused.HttpRequestError);
+        Assert.Empty(impostor.Received);
+    }
+
     public async ValueTask DisposeAsync()
     {
         await _service.DisposeAsync();
@@ -111,7 +126,7 @@ public sealed class ApnsSenderTests : IAsyncDisposable
 
     private static PushTarget Target(string token) => new(PushKind.Apns, token, [], []);
 
-    private ApnsSender Start(FakePushService? service = null)
+    private ApnsSender Start(FakePushService? service = null, string? url = null)
     {
         File.WriteAllText(_file, _key.ExportPkcs8PrivateKeyPem());
         _service.Answer = (_, context) =>
@@ -126,7 +141,7 @@ public sealed class ApnsSenderTests : IAsyncDisposable
             ApnsKeyId = "ABC123DEFG",
             ApnsTeamId = "DEF123GHIJ",
             ApnsTopic = "org.example.chat",
-            ApnsUrl = new Uri((service ?? _service).Url),
+            ApnsUrl = new Uri(url ?? (service ?? _service).Url),
         };
         Assert.True(new PushOptionsValidator().Validate(null, options).Succeeded);
         return new ApnsSender(Options.Create(options), Options.Create(new MailOptions()), _clock);

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
+using System.Security.Cryptography.X509Certificates;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -37,13 +38,20 @@ internal sealed class FakePushService : IAsyncDisposable
     public string[] Arguments => [.. Settings.Select(setting => $"--{setting.Name}={setting.Value}")];
 
     public static async Task<FakePushService> StartAsync(
-        HttpProtocols protocols = HttpProtocols.Http1, string address = "127.0.0.1")
+        HttpProtocols protocols = HttpProtocols.Http1, string address = "127.0.0.1", X509Certificate2? certificate = null)
     {
         var builder = WebApplication.CreateBuilder();
         var port = FreePort();
         var at = IPAddress.Parse(address);
         builder.Logging.ClearProviders();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(at, port, listen => listen.Protocols = protocols));
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(at, port, listen =>
+        {
+            listen.Protocols = protocols;
+            if (certificate is not null)
+            {
+                listen.UseHttps(certificate);
+            }
+        }));
         var app = builder.Build();
         var service = new FakePushService(app, port);
         app.Run(service.TakeAsync);

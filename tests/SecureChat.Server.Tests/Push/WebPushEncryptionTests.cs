@@ -1,7 +1,9 @@
 using System.Buffers.Text;
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json;
 using SecureChat.Server.Push;
+using SecureChat.Server.Tests.Architecture;
 
 namespace SecureChat.Server.Tests.Push;
 
@@ -32,6 +34,31 @@ public sealed class WebPushEncryptionTests
             "DGv6ra1nlYgDCS1FRnbzlwAAEABBBP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A_"
             + "yl95bQpu6cVPTpK4Mqgkf1CXztLVBSt2Ks3oZwbuwXPXLWyouBWLVWGNWQexSgSxsj_Qulcy4a-fN",
             Base64Url.EncodeToString(body));
+    }
+
+    [Fact]
+    public void What_http_ece_encrypts_comes_out_byte_for_byte()
+    {
+        using var file = JsonDocument.Parse(File.ReadAllText(Path.Combine(Sources.Root, "vectors/push/web-push.json")));
+        var vectors = file.RootElement.EnumerateArray().ToList();
+        Assert.NotEmpty(vectors);
+
+        foreach (var vector in vectors)
+        {
+            byte[] Bytes(string name) => Base64Url.DecodeFromChars(vector.GetProperty(name).GetString());
+            var point = Bytes("senderPublicKey");
+            using var sender = ECDiffieHellman.Create(new ECParameters
+            {
+                Curve = ECCurve.NamedCurves.nistP256,
+                D = Bytes("senderPrivateKey"),
+                Q = new ECPoint { X = point[1..33], Y = point[33..] },
+            });
+
+            var body = WebPushEncryption.Encrypt(
+                Encoding.UTF8.GetBytes(vector.GetProperty("message").GetString()!), Bytes("p256dh"), Bytes("auth"), sender, Bytes("salt"));
+
+            Assert.Equal(Bytes("body"), body);
+        }
     }
 
     [Fact]
