@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using SecureChat.Protocol.Accounts;
 using SecureChat.Protocol.Backups;
+using SecureChat.Protocol.Calls;
 using SecureChat.Protocol.Groups;
 using SecureChat.Protocol.Health;
 using SecureChat.Protocol.Keys;
@@ -56,6 +57,7 @@ namespace SecureChat.Protocol;
 [JsonSerializable(typeof(AccountData))]
 [JsonSerializable(typeof(PutPush))]
 [JsonSerializable(typeof(VapidKey))]
+[JsonSerializable(typeof(CallRelays))]
 [JsonSerializable(typeof(PutBackup))]
 [JsonSerializable(typeof(BackupState))]
 [JsonSerializable(typeof(PutGroup))]

@@ -79,6 +79,7 @@ internal static class Program
         app.MapMessages();
         app.MapPush();
         app.MapGroups();
+        app.MapCalls();
         app.MapMedia();
         app.MapBackups();
     }

@@ -118,6 +118,12 @@ internal static class RateLimits
     /// <summary>Farewells, pings and what is no frame, of one socket: four pings a minute are due. In blocks of 8.</summary>
     public static readonly RateLimit RoomFrames = new("room-frames", LimitScope.Target, new(120, TimeSpan.FromSeconds(1)), WithoutStore.Admit, 8);
 
+    /// <summary>One per call and region change. Each credential is a right to bandwidth: nobody begins more than two calls a minute for hours.</summary>
+    public static readonly RateLimit CallRelays = new("call-relays", LimitScope.Account, new(20, TimeSpan.FromSeconds(30)), WithoutStore.Refuse);
+
+    /// <summary>The same, so that many accounts of one network do not farm what one may not; an office shares an address.</summary>
+    public static readonly RateLimit CallRelaysOfNetwork = new("call-relays-network", LimitScope.Address, new(100, TimeSpan.FromSeconds(3)), WithoutStore.Refuse);
+
     private static readonly Lazy<IReadOnlyList<RateLimit>> Everything = new(() =>
         [.. typeof(RateLimits).GetFields().Where(field => field.FieldType == typeof(RateLimit)).Select(field => (RateLimit)field.GetValue(null)!)]);
 }

@@ -3,6 +3,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using System.Net.WebSockets;
 using System.Security.Cryptography;
+using SecureChat.Protocol.Calls;
 using SecureChat.Protocol.Proto;
 using SecureChat.Server.Abuse;
 using SecureChat.Server.Connections;
@@ -12,22 +13,26 @@ using StackExchange.Redis;
 namespace SecureChat.Server.Calls;
 
 /// <summary>The rooms that have peers on this node, and every socket on <c>/ws/rooms</c>. Spec: docs/protocol/calls.md#rooms.</summary>
-internal sealed class Rooms : BackgroundService, IAnonymousSocket
+internal sealed class Rooms : BackgroundService
 {
+    public const string Path = "/ws/rooms";
+    public const string Protocol = "securechat.rooms.v1";
+
     private readonly ulong _node = BinaryPrimitives.ReadUInt64BigEndian(RandomNumberGenerator.GetBytes(8));
     private readonly Dictionary<string, Room> _rooms = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<RoomSocket, byte> _sockets = new();
     private readonly IHotStore _hot;
     private readonly RoomSlots _slots;
+    private readonly RelayCredentials _relays;
     private readonly ILogger<Rooms> _log;
     private readonly Counter<long> _signals;
     private readonly Counter<long> _slowReaders;
     private volatile bool _draining;
 
     public Rooms(
-        IHotStore hot, RoomDoor door, RateLimiter limiter, IHostApplicationLifetime life, IMeterFactory meters, TimeProvider time, ILogger<Rooms> log)
+        IHotStore hot, RoomDoor door, RelayCredentials relays, RateLimiter limiter, IHostApplicationLifetime life, IMeterFactory meters, TimeProvider time, ILogger<Rooms> log)
     {
-        (_hot, _slots, Door, Limiter, Time, _log) = (hot, new RoomSlots(hot), door, limiter, time, log);
+        (_hot, _slots, _relays, Door, Limiter, Time, _log) = (hot, new RoomSlots(hot), relays, door, limiter, time, log);
         var meter = meters.Create("SecureChat.Calls");
         meter.CreateObservableUpDownCounter("securechat.rooms", () => RoomCount, "{room}", "Rooms with a peer on this node.");
         meter.CreateObservableUpDownCounter("securechat.rooms.sockets", () => _sockets.Count, "{connection}", "Open sockets of rooms.");
@@ -36,18 +41,14 @@ internal sealed class Rooms : BackgroundService, IAnonymousSocket
         life.ApplicationStopping.Register(Drain);
     }
 
-    public string Path => "/ws/rooms";
-
-    public string Protocol => "securechat.rooms.v1";
-
     public RoomDoor Door { get; }
 
     public RateLimiter Limiter { get; }
 
     public TimeProvider Time { get; }
 
-    /// <summary>Relays for whoever joins a room.</summary>
-    public static IEnumerable<IceServer> Relays => [];
+    /// <summary>Relays for whoever joins a room, with credentials of its own.</summary>
+    private IEnumerable<IceServer> Relays => _relays.AreForRooms ? _relays.Issue().IceServers.Select(InRoom) : [];
 
     public int RoomCount
     {
@@ -170,6 +171,13 @@ internal sealed class Rooms : BackgroundService, IAnonymousSocket
                 _log.RoomsNotKept(failure.GetType().Name);
             }
         });
+    }
+
+    private static IceServer InRoom(RelayServer server)
+    {
+        var shown = new IceServer { Username = server.Username ?? "", Credential = server.Credential ?? "" };
+        shown.Urls.AddRange(server.Urls);
+        return shown;
     }
 
     private Room Hold(string name)

@@ -17,7 +17,7 @@ internal static class ConnectionsEndpoints
             .RequireAuthorization().RequireLimit(RateLimits.OwnAccount);
         app.MapSocket("/ws", SocketAdmission.Protocol, OpenAsync);
         app.MapSocket("/ws/provisioning", SocketAdmission.Protocol, OpenProvisioningAsync);
-        foreach (var anonymous in app.ServiceProvider.GetServices<IAnonymousSocket>())
+        foreach (var anonymous in app.ServiceProvider.GetServices<AnonymousSocket>())
         {
             app.MapSocket(anonymous.Path, anonymous.Protocol, (context, services, protocol) => OpenAnonymousAsync(context, services, protocol, anonymous));
         }
@@ -101,7 +101,7 @@ internal static class ConnectionsEndpoints
 
     // Any other socket that a slice has: opened without a name, or not at all.
     private static Task<Func<Task>> OpenAnonymousAsync(
-        HttpContext context, IServiceProvider services, string protocol, IAnonymousSocket anonymous)
+        HttpContext context, IServiceProvider services, string protocol, AnonymousSocket anonymous)
     {
         var request = context.Request;
         var namesItself = request.Headers.Authorization.Count > 0 || request.Query.ContainsKey("ticket");

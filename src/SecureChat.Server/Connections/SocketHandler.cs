@@ -12,14 +12,14 @@ namespace SecureChat.Server.Connections;
 
 /// <summary>The socket's own port: shakes hands and runs a session on the bare connection, without ASP.NET in between.</summary>
 internal sealed class SocketHandler(
-    SocketAdmission admission, ProvisioningAddresses addresses, IEnumerable<IAnonymousSocket> anonymous, RateLimiter limiter, SessionTable table,
+    SocketAdmission admission, ProvisioningAddresses addresses, IEnumerable<AnonymousSocket> anonymous, RateLimiter limiter, SessionTable table,
     IOptions<ServerOptions> options)
     : ConnectionHandler
 {
     // From the first byte of the connection to the end of the handshake.
     private static readonly TimeSpan HandshakeTimeout = TimeSpan.FromSeconds(10);
 
-    private readonly IAnonymousSocket[] _anonymous = [.. anonymous];
+    private readonly AnonymousSocket[] _anonymous = [.. anonymous];
     private readonly IPNetwork[] _proxies =
         [.. options.Value.TrustedProxies.Select(text => IpNetworksAttribute.TryParse(text, out var network) ? network : default)];
 
@@ -128,7 +128,7 @@ internal sealed class SocketHandler(
         await ProvisioningSocket.RunAsync(socket, address, isJson, connection.ConnectionClosed);
     }
 
-    private static async Task ServeAsync(ConnectionContext connection, IAnonymousSocket anonymous, AnonymousClient client)
+    private static async Task ServeAsync(ConnectionContext connection, AnonymousSocket anonymous, AnonymousClient client)
     {
         using var socket = Speak(connection, Timeout.InfiniteTimeSpan);
         await anonymous.RunAsync(socket, client);

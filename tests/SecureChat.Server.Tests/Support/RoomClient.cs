@@ -20,6 +20,9 @@ internal sealed class RoomClient(WebSocket socket, bool isJson) : IAsyncDisposab
     /// <summary>Who was there already.</summary>
     public IReadOnlyList<uint> Others { get; private set; } = [];
 
+    /// <summary>What the answer to joining offered for the media.</summary>
+    public IReadOnlyList<IceServer> Relays { get; private set; } = [];
+
     public static byte[] NewCapability() => RandomNumberGenerator.GetBytes(32);
 
     public static async Task<RoomClient> ConnectAsync(int port, bool isJson = false, params (string Name, string Value)[] headers)
@@ -63,7 +66,7 @@ internal sealed class RoomClient(WebSocket socket, bool isJson) : IAsyncDisposab
     {
         var joined = (await AskAsync(Join(capability))).Joined;
         Assert.NotNull(joined);
-        (Peer, Others) = (joined.Peer, [.. joined.Peers]);
+        (Peer, Others, Relays) = (joined.Peer, [.. joined.Peers], [.. joined.Relays]);
     }
 
     public static RoomClientFrame Join(byte[] capability, string proof = "") =>
