@@ -1,6 +1,7 @@
 using System.CommandLine;
 using SecureChat.Bench.Anomalies;
 using SecureChat.Bench.Media;
+using SecureChat.Bench.Rooms;
 using SecureChat.Bench.Targets;
 
 namespace SecureChat.Bench;
@@ -41,7 +42,7 @@ internal static class Program
     {
         var root = new RootCommand("Load for WebSocket relays on this machine: secureChat beside socket.io and ejabberd.")
         {
-            Relay(), Open(), Idle(), Compare(), Media(), Simulate(),
+            Relay(), Open(), Idle(), Compare(), Media(), Rooms(), Simulate(),
         };
         try
         {
@@ -139,6 +140,26 @@ internal static class Program
                 var size = (long)Math.Clamp(parsed.GetValue(mebibytes), 1, 100) << 20;
                 var report = new MediaComparison(
                     parsed.GetValue(rounds), parsed.GetValue(files), size, parsed.GetValue(ServerCore), ct).Run();
+                Terminal.Print(report);
+                if (parsed.GetValue(output) is { } file)
+                {
+                    File.WriteAllText(file.FullName, report);
+                }
+            },
+            ct));
+        return command;
+    }
+
+    private static Command Rooms()
+    {
+        var rounds = new Option<int>("--rounds") { Description = "Rounds; medians are reported.", DefaultValueFactory = _ => 3 };
+        var output = new Option<FileInfo?>("--output") { Description = "Writes the report to this file as well." };
+        var command = new Command("rooms", "Signals in rooms of eight, beside socket.io's rooms.") { rounds, Seconds, WarmUp, ServerCore, output };
+        command.SetAction((parsed, ct) => Task.Run(
+            () =>
+            {
+                var report = new RoomsComparison(
+                    parsed.GetValue(rounds), Span(parsed, WarmUp), Span(parsed, Seconds), parsed.GetValue(ServerCore), ct).Run();
                 Terminal.Print(report);
                 if (parsed.GetValue(output) is { } file)
                 {

@@ -7,7 +7,8 @@ using SecureChat.Bench.Wire;
 namespace SecureChat.Bench.Targets;
 
 /// <summary>socket.io on Node, relaying in memory: nothing is stored, and a message to somebody offline is lost.</summary>
-internal sealed class SocketIoTarget : Target
+/// <param name="script">What runs, of the files beside its package.</param>
+internal sealed class SocketIoTarget(string script = "server.mjs") : Target
 {
     private readonly string _folder = Path.Combine(Repository.Root, "bench", "peers", "socketio");
     private ServerProcess? _server;
@@ -41,7 +42,7 @@ internal sealed class SocketIoTarget : Target
         _port = ServerProcess.FreePorts(1)[0];
         var environment = new Dictionary<string, string> { ["NODE_ENV"] = "production" };
         _server = new(
-            core, ["node", Path.Combine(_folder, "server.mjs"), _port.ToString(CultureInfo.InvariantCulture)], environment);
+            core, ["node", Path.Combine(_folder, script), _port.ToString(CultureInfo.InvariantCulture)], environment);
         _server.AwaitPort(_port, ct);
     }
 
