@@ -13,7 +13,7 @@ public sealed class RoomDoorTests
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
     [Theory, InlineData(false), InlineData(true)]
-    public async Task The_socket_takes_no_credentials_and_only_listed_origins(bool bare)
+    public async Task M3_a_rooms_socket_takes_no_credentials_and_only_listed_origins(bool bare)
     {
         await using var node = await LoopbackNode.StartAsync("--Server:AllowedOrigins:0=https://chat.example");
         var port = bare ? node.SocketPort : node.ApiPort;
@@ -89,7 +89,7 @@ public sealed class RoomDoorTests
     }
 
     [Fact]
-    public async Task Who_floods_a_room_is_told_to_wait_and_stays()
+    public async Task T10_who_floods_a_room_is_told_to_wait_and_stays()
     {
         await using var node = await Node.StartAsync(("Limits:Scale", "1"));
         var room = RoomClient.NewCapability();
