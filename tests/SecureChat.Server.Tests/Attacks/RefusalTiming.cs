@@ -89,7 +89,7 @@ public sealed class RefusalTiming(ITestOutputHelper output)
     [Fact(Explicit = true)]
     public async Task Codes_and_lookups()
     {
-        await using var node = await Node.StartAsync(("Tokens:AccessLife", "01:00:00"));
+        await using var node = await Node.StartAsync(("Tokens:AccessLife", "01:00:00"), ("Limits:Anomalies", "Watch"), ("Otp:MaxPerDay", "100000"));
         using var alice = await Member.SignUpAsync(node, "alice@chat.example");
         var (known, asked) = (new Queue<string>(), 0);
         for (var i = 0; i < Samples + WarmUp; i++)
