@@ -17,6 +17,7 @@ internal static class Attacks
         (Detectors.NameScan, 864, (traffic, chance, at, who) => traffic.Add(at, Deed.Miss, who)),
         (Detectors.SocketChurn, 1, (traffic, chance, at, who) => traffic.Add(at, Deed.OpenSocket, who)),
         (Detectors.FanOut, 1, (traffic, chance, at, who) => traffic.Add(at, Deed.WriteFirst, who, chance.Below(int.MaxValue))),
+        (Detectors.UnfetchedUploads, 6, (traffic, chance, at, who) => traffic.Upload(at, who, fetchedAfter: null)),
         (Detectors.RoomJoinStorm, 1, (traffic, chance, at, who) => traffic.Add(at, Deed.JoinRoom, who)),
     ];
 

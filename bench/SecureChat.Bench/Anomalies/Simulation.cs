@@ -4,6 +4,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using SecureChat.Server.Abuse;
+using SecureChat.Server.Media;
 using SecureChat.Server.Storage;
 
 namespace SecureChat.Bench.Anomalies;
@@ -14,6 +15,8 @@ internal sealed class Simulation : IDisposable
     private readonly VirtualClock _clock = new();
     private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
     private readonly Server.Abuse.Anomalies _anomalies;
+    private readonly UnfetchedShare _unfetched;
+    private readonly HashSet<int> _files = [];
     private readonly Dictionary<string, Outcome> _outcomes = Detectors.All.ToDictionary(one => one.Name, _ => new Outcome());
     private readonly HashSet<(string Attack, int Network)> _shared = [];
 
@@ -21,6 +24,7 @@ internal sealed class Simulation : IDisposable
     {
         var key = new byte[32];
         Hot = new MemoryHotStore(_clock);
+        _unfetched = new UnfetchedShare(Hot);
         _anomalies = new Server.Abuse.Anomalies(
             Hot, new ActorNames(key, _clock), new AnomalyMetrics(_services.GetRequiredService<IMeterFactory>()),
             Options.Create(new LimitsOptions()), _clock, NullLogger<Server.Abuse.Anomalies>.Instance);
@@ -70,6 +74,7 @@ internal sealed class Simulation : IDisposable
             if (Math.Floor(one.At) > now)
             {
                 await _anomalies.FlushAsync(ct);
+                await _unfetched.ShareAsync(ct);
                 if (Math.Floor(one.At / 3600) > Math.Floor(now / 3600))
                 {
                     _anomalies.Suspects.Prune();
@@ -116,6 +121,18 @@ internal sealed class Simulation : IDisposable
             case Deed.JoinRoom:
                 Count(one, Detectors.RoomJoinStorm, network, one.Weight);
                 break;
+            case Deed.Upload:
+                if (Count(one, Detectors.UnfetchedUploads, account, _unfetched.Value))
+                {
+                    _files.Add(one.About);
+                }
+
+                break;
+            case Deed.FileEnds when _files.Remove(one.About):
+                _unfetched.Note(wasFetched: one.Weight > 0);
+                break;
+            case Deed.FileEnds:
+                break;
             case Deed.FetchNamed:
                 Count(one, Detectors.KeySweep, account, null);
                 break;
@@ -129,11 +146,11 @@ internal sealed class Simulation : IDisposable
     }
 
     // A refused request is not counted: it does nothing.
-    private void Count(Event one, Detector detector, byte[] actor, double? weight)
+    private bool Count(Event one, Detector detector, byte[] actor, double? weight)
     {
         if (!Passes(one, detector, actor))
         {
-            return;
+            return false;
         }
 
         if (weight is { } amount)
@@ -146,6 +163,8 @@ internal sealed class Simulation : IDisposable
             BinaryPrimitives.WriteInt32BigEndian(about, one.About);
             _anomalies.Observe(detector, actor, new Guid(about, bigEndian: true));
         }
+
+        return true;
     }
 
     private bool Passes(Event one, Detector detector, byte[] actor)

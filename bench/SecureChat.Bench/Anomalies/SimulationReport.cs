@@ -18,7 +18,7 @@ internal static class SimulationReport
 
             Honest: few do much (Zipf, exponent 0.7), a hundredth joins a group of 20 to 250, a two-thousandth one of 1,000; two in five sit behind
             carriers' addresses with some 200 others, three in a hundred sign up in one office this morning and join its group; a line breaks
-            down and everybody reconnects; offices meet in rooms on the hour, three times a day. Attackers do the work that is asked for; one in four shares a carrier's address with honest people.
+            down and everybody reconnects; offices meet in rooms on the hour, three times a day; files as conversations, twice as many, and one in five is never fetched. Attackers do the work that is asked for; one in four shares a carrier's address with honest people.
 
             """);
         AppendAttackers(page, outcomes);

@@ -19,11 +19,13 @@ internal enum Deed
     OpenSocket,
     WriteFirst,
     JoinRoom,
+    Upload,
+    FileEnds,
 }
 
 /// <param name="At">Seconds since the beginning.</param>
-/// <param name="About">The other account, or the range of a number.</param>
-/// <param name="Weight">What a miss counts.</param>
+/// <param name="About">The other account, the range of a number, or a file.</param>
+/// <param name="Weight">What a miss counts; of the end of a file, whether it was fetched.</param>
 internal readonly record struct Event(double At, Deed Deed, Somebody Who, int About, double Weight);
 
 /// <summary>A day of honest people: few do much, families and phone networks share addresses, a company arrives, a line breaks down.</summary>
@@ -33,12 +35,14 @@ internal sealed class Traffic
     private const double Waking = 16 * 3600;
     private const double Outage = 8 * 3600;
     private const double LookUpsPerDay = 100;
+    private const double FileLife = 3600;
 
     private readonly Chance _chance;
     private readonly List<Event> _events = [];
     private readonly List<Somebody> _people = [];
     private readonly int _count;
     private readonly int _carriers;
+    private int _files;
 
     public Traffic(ulong seed, int people)
     {
@@ -51,10 +55,11 @@ internal sealed class Traffic
         }
 
         // By dice of their own: what else happens in a day does not depend on them.
-        var calls = new Chance(seed + 2);
+        var (calls, files) = (new Chance(seed + 2), new Chance(seed + 3));
         foreach (var one in _people)
         {
             AddCalls(one, calls);
+            AddFiles(one, files);
         }
     }
 
@@ -76,6 +81,13 @@ internal sealed class Traffic
         {
             _events.Add(new Event(at, deed, who, about, weight));
         }
+    }
+
+    /// <param name="fetchedAfter">In seconds; null: never.</param>
+    public void Upload(double at, Somebody who, double? fetchedAfter)
+    {
+        Add(at, Deed.Upload, who, ++_files);
+        Add(at + (fetchedAfter ?? FileLife), Deed.FileEnds, who, _files, weight: fetchedAfter is null ? 0 : 1);
     }
 
     // Two in five on phones behind carriers, two in five at home in threes, the rest in offices; three in a hundred in one that starts today.
@@ -181,6 +193,16 @@ internal sealed class Traffic
         if (chance.Happens(0.3))
         {
             JoinCall(who, chance.Between(0, Waking), chance);
+        }
+    }
+
+    // Zipf as with conversations: the busiest sends some 400 files a day. One in five is for somebody who is not there while it lives.
+    private void AddFiles(Somebody who, Chance chance)
+    {
+        var busy = Math.Pow(1 + chance.Below(_count), -0.7) * 0.3 * Math.Pow(_count, 0.7);
+        for (var i = chance.Times(2 * busy); i > 0; i--)
+        {
+            Upload(chance.Between(0, Waking), who, chance.Happens(0.8) ? chance.Between(5, FileLife) : null);
         }
     }
 

@@ -35,6 +35,9 @@ internal static class Detectors
     /// <summary>Different accounts to which one account sends the first message of a session: spam to strangers. Joining a large group costs some work.</summary>
     public static readonly Detector FanOut = new("fan-out", LimitScope.Account, TimeSpan.FromHours(6)) { Slow = 150, Prove = 300, Refuse = 2000 };
 
+    /// <summary>Uploads, each weighed with the share of all files that nobody fetched lately: filling the disk. Nothing leads from a file to its uploader.</summary>
+    public static readonly Detector UnfetchedUploads = new("unfetched-uploads", LimitScope.Account, TimeSpan.FromHours(6)) { Slow = 150, Prove = 250, Refuse = 1000 };
+
     /// <summary>Rooms joined from one network: disturbing a call, or filling the store. An office that meets on the hour joins some dozens of times.</summary>
     public static readonly Detector RoomJoinStorm = new("room-join-storm", LimitScope.Address, TimeSpan.FromMinutes(30)) { Slow = 200, Prove = 300, Refuse = 2500 };
 

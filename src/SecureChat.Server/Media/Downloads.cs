@@ -6,7 +6,7 @@ namespace SecureChat.Server.Media;
 
 /// <summary>Sends files, each as often as its uploader allowed.</summary>
 internal sealed class Downloads(
-    MediaStore media, ClaimStore claims, Uploads uploads, IBlobStore blobs, MediaClock clock, TimeProvider time)
+    MediaStore media, ClaimStore claims, Uploads uploads, UnfetchedShare unfetched, IBlobStore blobs, MediaClock clock, TimeProvider time)
 {
     private const int BufferBytes = 64 * 1024;
     private static readonly TimeSpan KeepEvery = TimeSpan.FromSeconds(30);
@@ -71,6 +71,7 @@ internal sealed class Downloads(
         if (await claims.IsConsumedAsync(row, ct))
         {
             await uploads.EndAsync(row, ct);
+            unfetched.Note(wasFetched: true);
         }
 
         return true;

@@ -14,6 +14,7 @@ internal static class MediaServices
         services.AddSingleton<MediaStore>();
         services.AddSingleton<ClaimStore>();
         services.AddSingleton<UploadTurns>();
+        services.AddSingleton<UnfetchedShare>();
         services.AddSingleton<Uploads>();
         services.AddSingleton<Downloads>();
         services.AddSweep<Uploads>("media", TimeSpan.FromSeconds(10), (uploads, ct) => uploads.SweepAsync(ct));

@@ -23,7 +23,7 @@ internal static class UploadEndpoints
     {
         var media = app.MapGroup(Path).WithTags("Media").WithRetryAfter();
         media.MapMethods("/", ["OPTIONS"], Describe).AllowAnonymous().RequireLimit(RateLimits.PublicRead);
-        media.MapPost("/", Create).RequireAuthorization().RequireLimit(RateLimits.CreateMedia).SpeaksTus();
+        media.MapPost("/", Create).RequireAuthorization().RequireLimit(RateLimits.CreateMedia, Detectors.UnfetchedUploads).SpeaksTus();
         var upload = media.MapGroup("/uploads/{key}").AllowAnonymous().RequireLimit(RateLimits.UploadMedia).SpeaksTus();
         upload.MapMethods("/", ["HEAD"], Offset);
         upload.MapMethods("/", ["PATCH"], Append).Accepts<byte[]>(TusHeaders.ContentType);
@@ -44,7 +44,7 @@ internal static class UploadEndpoints
 
     /// <summary><c>POST /v1/media</c>: reserves quota and room for an upload of a declared length.</summary>
     private static async Task<Results<Created, ProblemHttpResult>> Create(
-        HttpContext context, Caller caller, MediaStore media, CancellationToken ct)
+        HttpContext context, Caller caller, MediaStore media, UnfetchedShare unfetched, Anomalies anomalies, CancellationToken ct)
     {
         if (!TusHeaders.TryNumber(context.Request, "Upload-Length", out var length) || length is 0
             || TusHeaders.ReadTerms(context.Request) is not { } terms)
@@ -65,6 +65,7 @@ internal static class UploadEndpoints
             return Problem.From(refusal, reservation.RetryAfter);
         }
 
+        anomalies.Observe(Detectors.UnfetchedUploads, caller.Account.ToByteArray(bigEndian: true), unfetched.Value);
         context.Response.Headers["Upload-Expires"] = Date(reservation.Deadline);
         context.Response.Headers["Media-Id"] = download.Text;
         return TypedResults.Created($"{Path}/uploads/{upload.Text}");

@@ -6,7 +6,8 @@ using SecureChat.Server.Storage;
 namespace SecureChat.Server.Media;
 
 /// <summary>From an announced length to a complete file, over any number of interruptions.</summary>
-internal sealed class Uploads(MediaStore media, IBlobStore blobs, UploadTurns turns, MediaClock clock, TimeProvider time)
+internal sealed class Uploads(
+    MediaStore media, IBlobStore blobs, UploadTurns turns, UnfetchedShare unfetched, MediaClock clock, TimeProvider time)
 {
     /// <summary>The upload behind a key, and whether it is still open.</summary>
     public async Task<(MediaRow? Row, ProtocolError? Refusal)> FindAsync(string key, CancellationToken ct)
@@ -90,8 +91,13 @@ internal sealed class Uploads(MediaStore media, IBlobStore blobs, UploadTurns tu
         foreach (var row in ended)
         {
             await EndAsync(row, ct);
+            if (row.IsComplete)
+            {
+                unfetched.Note(wasFetched: row.Claimed > 0);
+            }
         }
 
+        await unfetched.ShareAsync(ct);
         await media.ForgetAsync(ct);
         return ended.Count;
     }

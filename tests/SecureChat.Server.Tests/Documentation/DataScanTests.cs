@@ -14,6 +14,7 @@ using SecureChat.Protocol.Senders;
 using SecureChat.Server.Abuse;
 using SecureChat.Server.Accounts;
 using SecureChat.Server.Keys;
+using SecureChat.Server.Media;
 using SecureChat.Server.Push;
 using SecureChat.Server.Storage;
 using SecureChat.Server.Tests.Abuse;
@@ -186,6 +187,10 @@ public sealed partial class DataScanTests
         await sender.StartAsync(1000);
         var (_, download) = await sender.UploadAsync(FileSender.SomeBytes(1000), downloads: 10);
         Assert.IsType<byte[]>(await sender.ReadAsync(download));
+
+        // As the sweep does when a file ends; nothing else that is of interest here would be left of one that did.
+        node.Get<UnfetchedShare>().Note(wasFetched: false);
+        await node.Get<UnfetchedShare>().ShareAsync(Ct);
     }
 
     private static async Task BackUpAsync(Node node)

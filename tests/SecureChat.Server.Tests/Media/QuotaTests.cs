@@ -1,6 +1,8 @@
 using SecureChat.Protocol;
+using SecureChat.Server.Abuse;
 using SecureChat.Server.Accounts;
 using SecureChat.Server.Storage;
+using SecureChat.Server.Tests.Abuse;
 using SecureChat.Server.Tests.Support;
 
 namespace SecureChat.Server.Tests.Media;
@@ -123,6 +125,34 @@ public sealed class QuotaTests
     }
 
     // Access tokens end after ten minutes of the stepped clock.
+    [Theory, InlineData(false), InlineData(true)]
+    public async Task An_upload_counts_for_the_share_of_files_that_nobody_fetched_and_only_against_who_uploads(bool fetched)
+    {
+        await using var node = await MediaNode.StartAsync(("Limits:Scale", "1"), ("Limits:Overrides:media-create:Burst", "1000"));
+        using var other = await MediaNode.NewMemberAsync(node.Node);
+        for (var i = 0; i < 100; i++)
+        {
+            var (_, download) = await node.Alice.UploadAsync([1], life: 1, downloads: 2);
+            if (fetched)
+            {
+                await node.Alice.ReadAsync(download);
+            }
+        }
+
+        await node.PassAsync(TimeSpan.FromMinutes(2));
+        var account = node.Member.Account.ToByteArray(bigEndian: true);
+        await AnomaliesTests.ObserveAsync(node.Node.Get<Anomalies>(), Detectors.UnfetchedUploads, account, Detectors.UnfetchedUploads.Prove - 1);
+        await node.Alice.UploadAsync([1]);
+        await node.Alice.UploadAsync([1]);
+        await node.Node.Get<Anomalies>().FlushAsync(Ct);
+
+        using var next = await node.Alice.AnnounceAsync(1);
+        using var somebodyElse = await new FileSender(other.Http, node.Node.Http).AnnounceAsync(1);
+
+        Assert.Equal(fetched ? "201" : "428 proof_of_work_required", await next.OutcomeAsync());
+        Assert.Equal("201", await somebodyElse.OutcomeAsync());
+    }
+
     private static async Task<FileSender> AgainAsync(MediaNode node)
     {
         var epoch = await node.Node.Get<Database>().FirstOrDefaultAsync<long>(
