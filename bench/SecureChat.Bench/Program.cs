@@ -1,5 +1,6 @@
 using System.CommandLine;
 using SecureChat.Bench.Anomalies;
+using SecureChat.Bench.Disclosure;
 using SecureChat.Bench.Media;
 using SecureChat.Bench.Rooms;
 using SecureChat.Bench.Targets;
@@ -42,7 +43,7 @@ internal static class Program
     {
         var root = new RootCommand("Load for WebSocket relays on this machine: secureChat beside socket.io and ejabberd.")
         {
-            Relay(), Open(), Idle(), Compare(), Media(), Rooms(), Simulate(),
+            Relay(), Open(), Idle(), Compare(), Media(), Rooms(), Simulate(), Disclose(),
         };
         try
         {
@@ -167,6 +168,17 @@ internal static class Program
                 }
             },
             ct));
+        return command;
+    }
+
+    private static Command Disclose()
+    {
+        var people = new Option<int>("--people") { Description = "People who talk.", DefaultValueFactory = _ => 200 };
+        var days = new Option<int>("--days") { Description = "Days they talk for.", DefaultValueFactory = _ => 28 };
+        var seed = new Option<ulong>("--seed") { Description = "Same seed, same figures.", DefaultValueFactory = _ => 1 };
+        var command = new Command("disclosure", "What times tell a server about who talks to whom, under sealed sender.") { people, days, seed };
+        command.SetAction(parsed => Terminal.Print(
+            DisclosureReport.Make(parsed.GetValue(seed), parsed.GetValue(people), parsed.GetValue(days))));
         return command;
     }
 

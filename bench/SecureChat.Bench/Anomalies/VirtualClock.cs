@@ -28,6 +28,9 @@ internal sealed class Chance(ulong seed)
 
     public bool Happens(double probability) => Share() < probability;
 
+    /// <summary>Mean 0, deviation 1 (Box and Muller).</summary>
+    public double Normal() => Math.Sqrt(-2 * Math.Log(1 - Share())) * Math.Cos(2 * Math.PI * Share());
+
     public int Below(int limit) => (int)(Share() * limit);
 
     public double Between(double least, double most) => least + (Share() * (most - least));
