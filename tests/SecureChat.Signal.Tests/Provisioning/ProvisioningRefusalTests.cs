@@ -39,6 +39,10 @@ public sealed class ProvisioningRefusalTests : IDisposable
     public void A_ciphertext_that_is_no_whole_blocks_is_malformed(int size) =>
         AssertRefused(SignalError.InvalidMessage, Envelope(Body(1, new byte[size])));
 
+    [Fact]
+    public void A_body_just_long_enough_for_its_parts_is_looked_at_for_its_version() =>
+        AssertRefused(SignalError.UnknownVersion, Envelope([9, .. new byte[48]]));
+
     [Theory]
     [InlineData(0)]
     [InlineData(1)]

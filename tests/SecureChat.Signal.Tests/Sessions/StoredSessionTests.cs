@@ -39,7 +39,7 @@ public sealed class StoredSessionTests : IDisposable
                 AssertDamaged(Change(stored, field, _ => null));
             }
 
-            foreach (var field in Sized.Where(field => Has(stored, field)))
+            foreach (var field in Sized.Where(field => StoredFields.Has(stored, field)))
             {
                 AssertDamaged(Change(stored, field, part => part[..^1]));
             }
@@ -140,13 +140,13 @@ public sealed class StoredSessionTests : IDisposable
 
         foreach (var field in new[] { 1, 2, 4 })
         {
-            byte[] without = [inner[0], .. Change(inner[1..^8], field, _ => null, 2, 3), .. inner[^8..]];
+            byte[] without = [inner[0], .. StoredFields.Change(inner[1..^8], field, _ => null, 2, 3), .. inner[^8..]];
             Assert.Equal(SignalError.InvalidMessage, Assert.Throws<SignalException>(() => SignalMessage.Parse(without)).Error);
         }
 
         foreach (var field in new[] { 2, 3, 4, 5, 6 })
         {
-            byte[] without = [opening[0], .. Change(opening[1..], field, _ => null, 1, 5, 6, 7)];
+            byte[] without = [opening[0], .. StoredFields.Change(opening[1..], field, _ => null, 1, 5, 6, 7)];
             Assert.Equal(SignalError.InvalidMessage, Assert.Throws<SignalException>(() => PreKeySignalMessage.Parse(without)).Error);
         }
     }
@@ -188,42 +188,5 @@ public sealed class StoredSessionTests : IDisposable
     private static void AssertDamaged(byte[] stored) => Assert.Equal(
         SignalError.InvalidRecord, Assert.Throws<SignalException>(() => SessionStateCodec.Parse(stored)).Error);
 
-    private static bool Has(byte[] stored, int field)
-    {
-        var reader = new ProtoReader(stored);
-        while (reader.Next())
-        {
-            if (reader.Field == field)
-            {
-                return true;
-            }
-        }
-
-        return false;
-    }
-
-    private static byte[] Change(byte[] stored, int field, Func<byte[], byte[]?> change) => Change(stored, field, change, 3, 4, 10, 11);
-
-    /// <summary>The same fields, but for one, which is changed or (null) left out.</summary>
-    private static byte[] Change(byte[] stored, int field, Func<byte[], byte[]?> change, params ReadOnlySpan<int> numbers)
-    {
-        var reader = new ProtoReader(stored);
-        var writer = new ProtoWriter();
-        while (reader.Next())
-        {
-            if (numbers.Contains(reader.Field))
-            {
-                if (reader.Field != field)
-                {
-                    writer.UInt(reader.Field, reader.UInt64());
-                }
-            }
-            else if ((reader.Field == field ? change(reader.Bytes().ToArray()) : reader.Bytes().ToArray()) is { } part)
-            {
-                writer.Bytes(reader.Field, part);
-            }
-        }
-
-        return writer.ToArray();
-    }
+    private static byte[] Change(byte[] stored, int field, Func<byte[], byte[]?> change) => StoredFields.Change(stored, field, change, 3, 4, 10, 11);
 }
