@@ -4,6 +4,7 @@ using SecureChat.Protocol;
 using SecureChat.Server.Abuse;
 using SecureChat.Server.Accounts;
 using SecureChat.Server.Backups;
+using SecureChat.Server.CallDemo;
 using SecureChat.Server.Calls;
 using SecureChat.Server.Connections;
 using SecureChat.Server.Groups;
@@ -80,6 +81,7 @@ internal static class Program
         app.MapPush();
         app.MapGroups();
         app.MapCalls();
+        app.MapCallDemo();
         app.MapMedia();
         app.MapBackups();
     }

@@ -15,6 +15,7 @@ internal static class CallsServices
         services.AddSingleton<Rooms>().AddHostedService(provider => provider.GetRequiredService<Rooms>());
         // The rooms are made with the first socket: routes are mapped before the settings are checked.
         services.AddSingleton(provider => new AnonymousSocket(
-            Rooms.Path, Rooms.Protocol, (socket, client) => provider.GetRequiredService<Rooms>().RunAsync(socket, client)));
+            Rooms.Path, Rooms.Protocol, (socket, client) => provider.GetRequiredService<Rooms>().RunAsync(socket, client),
+            HasOwnPages: builder.Environment.IsDevelopment()));
     }
 }

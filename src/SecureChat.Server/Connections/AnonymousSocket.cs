@@ -6,7 +6,9 @@ namespace SecureChat.Server.Connections;
 /// <param name="Path">Where it is opened.</param>
 /// <param name="Protocol">The subprotocols without their ending, <c>.proto</c> or <c>.json</c>.</param>
 /// <param name="RunAsync">Serves one client until the socket is closed by either side. The caller disposes the socket.</param>
-internal sealed record AnonymousSocket(string Path, string Protocol, Func<WebSocket, AnonymousClient, Task> RunAsync);
+/// <param name="HasOwnPages">Whether a page of this server opens it, so that its origin need not be listed.</param>
+internal sealed record AnonymousSocket(
+    string Path, string Protocol, Func<WebSocket, AnonymousClient, Task> RunAsync, bool HasOwnPages = false);
 
 /// <summary>Of somebody without credentials, all that a socket knows.</summary>
 /// <param name="IsJson">Frames are text in protobuf's canonical JSON.</param>

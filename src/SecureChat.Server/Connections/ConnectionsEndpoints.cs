@@ -105,7 +105,9 @@ internal static class ConnectionsEndpoints
     {
         var request = context.Request;
         var namesItself = request.Headers.Authorization.Count > 0 || request.Query.ContainsKey("ticket");
-        if (services.GetRequiredService<SocketAdmission>().RefuseAnonymous(request.Headers.Origin, namesItself) is { } refusal)
+        var isOwnPage = anonymous.HasOwnPages && request.Headers.Origin == $"{request.Scheme}://{request.Host}";
+        var origin = isOwnPage ? null : (string?)request.Headers.Origin;
+        if (services.GetRequiredService<SocketAdmission>().RefuseAnonymous(origin, namesItself) is { } refusal)
         {
             return Task.FromResult<Func<Task>>(() => RefuseAsync(context, refusal, default));
         }

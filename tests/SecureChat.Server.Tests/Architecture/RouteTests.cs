@@ -46,6 +46,8 @@ public sealed class RouteTests
         ["POST /v1/media/uploads/{key}"] = "as above, for clients that cannot send the other methods",
         ["GET /v1/media/{id}"] = "the unguessable id is the right to download",
         ["DELETE /v1/media/{id}"] = "as above, with the claim of a download",
+        ["GET /call-demo"] = "a page, in Development only",
+        ["GET /call-demo/{file}"] = "as above, its files",
         ["GET /ws"] = "the ticket or the header is checked by the handshake itself",
         ["GET /ws/provisioning"] = "a new device has no credentials yet",
         ["GET /ws/rooms"] = "a peer of a group call must not name itself; the handshake refuses credentials",
