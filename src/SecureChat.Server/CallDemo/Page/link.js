@@ -6,6 +6,7 @@ import { fingerprintOf, harden } from "./sdp.js";
 import { certificateShown } from "./stats.js";
 
 const RESTART_AFTER = 4000;
+const LOOK_AGAIN_AFTER = 100;
 const GIVE_UP_AFTER = 30_000;
 
 /** In this order in every description. @type {("microphone" | "camera" | "screen")[]} */
@@ -210,14 +211,21 @@ export class Link {
     const state = this.connection.connectionState;
     clearTimeout(this.#restart);
     if (state === "connected") {
-      clearTimeout(this.#patience);
-      this.#patience = undefined;
+      this.#beContent();
       this.#verify();
     } else if (state === "disconnected" || state === "failed") {
       this.#restart = setTimeout(() => this.offer(), state === "failed" ? 0 : RESTART_AFTER);
       this.#waitForConnection();
     }
     this.events.changed();
+  }
+
+  // Connected and verified: nothing more to wait for.
+  #beContent() {
+    if (this.#isVerified && this.connection.connectionState === "connected") {
+      clearTimeout(this.#patience);
+      this.#patience = undefined;
+    }
   }
 
   #waitForConnection() {
@@ -229,14 +237,20 @@ export class Link {
     if (this.#isVerified || this.#isClosed || this.connection.connectionState !== "connected" || this.control.readyState !== "open") {
       return;
     }
-    if (!this.#fingerprint || await certificateShown(this.connection) !== this.#fingerprint) {
-      this.#end("certificate");
-      return;
-    }
+    const shown = await certificateShown(this.connection);
     if (this.#isVerified || this.#isClosed) {
       return;
     }
+    if (!shown) {
+      setTimeout(() => this.#verify(), LOOK_AGAIN_AFTER);
+      return;
+    }
+    if (shown !== this.#fingerprint) {
+      this.#end("certificate");
+      return;
+    }
     this.#isVerified = true;
+    this.#beContent();
     for (const [slot, track] of Object.entries(this.tracks())) {
       await this.replace(slot, track);
     }

@@ -9,7 +9,11 @@
  * @property {boolean} isRelayed
  */
 
-/** The certificate that the other side showed in the handshake, spelled as in a description. @param {RTCPeerConnection} connection */
+/**
+ * The certificate that the other side showed in the handshake, spelled as in a description.
+ * @param {RTCPeerConnection} connection
+ * @returns {Promise<string>} Empty while the statistics, which lag behind, know none.
+ */
 export async function certificateShown(connection) {
   const report = await connection.getStats();
   const shown = [...report.values()]
