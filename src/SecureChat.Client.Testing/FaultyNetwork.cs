@@ -1,0 +1,146 @@
+using System.Net.WebSockets;
+using Microsoft.AspNetCore.TestHost;
+using Microsoft.Net.Http.Headers;
+using SecureChat.Client.Connection;
+
+namespace SecureChat.Client.Testing;
+
+/// <summary>What happens to one request.</summary>
+public enum Fault
+{
+    /// <summary>Nothing.</summary>
+    None,
+
+    /// <summary>It does not reach the server.</summary>
+    Lost,
+
+    /// <summary>The server does what it asks, and the answer is lost.</summary>
+    AnswerLost,
+
+    /// <summary>It reaches the server twice; the second answer counts.</summary>
+    Twice,
+}
+
+/// <summary>The network between clients and a <see cref="FakeServer"/>. Faultless until told otherwise.</summary>
+public sealed class FaultyNetwork : INetwork
+{
+    private readonly TestServer _server;
+    private readonly Lock _lock = new();
+    private readonly HashSet<WebSocket> _open = [];
+
+    internal FaultyNetwork(TestServer server) => _server = server;
+
+    /// <inheritdoc/>
+    public bool SendsHeaders => true;
+
+    /// <summary>Nothing gets through; see also <see cref="CutSockets"/>.</summary>
+    public bool IsDown { get; set; }
+
+    /// <summary>Asked before each request.</summary>
+    public Func<HttpRequestMessage, Fault> OnRequest { get; set; } = _ => Fault.None;
+
+    /// <summary>What a malicious server answers; null: what the real one does.</summary>
+    public Func<HttpRequestMessage, HttpResponseMessage?> Forge { get; set; } = _ => null;
+
+    /// <summary>Cuts every socket that is open, without a farewell.</summary>
+    public void CutSockets()
+    {
+        lock (_lock)
+        {
+            foreach (var socket in _open)
+            {
+                socket.Abort();
+            }
+
+            _open.Clear();
+        }
+    }
+
+    /// <inheritdoc/>
+    public HttpMessageHandler CreateHandler(bool anonymous) => new Faults(this, _server.CreateHandler());
+
+    /// <inheritdoc/>
+    public async Task<WebSocket> ConnectAsync(Uri address, string subprotocol, string? accessToken, CancellationToken ct)
+    {
+        ThrowIfDown();
+        var client = _server.CreateWebSocketClient();
+        client.SubProtocols.Add(subprotocol);
+        if (accessToken is not null)
+        {
+            client.ConfigureRequest = request => request.Headers[HeaderNames.Authorization] = "Bearer " + accessToken;
+        }
+
+        try
+        {
+            var socket = await client.ConnectAsync(address, ct);
+            lock (_lock)
+            {
+                _open.Add(socket);
+            }
+
+            return socket;
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new WebSocketException("The handshake was refused.", e);
+        }
+    }
+
+    private void ThrowIfDown()
+    {
+        if (IsDown)
+        {
+            throw new HttpRequestException("The network is down.");
+        }
+    }
+
+    private sealed class Faults(FaultyNetwork network, HttpMessageHandler server) : DelegatingHandler(server)
+    {
+        protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            network.ThrowIfDown();
+            var fault = network.OnRequest(request);
+            if (fault == Fault.Lost)
+            {
+                throw new HttpRequestException("The request was lost.");
+            }
+
+            if (network.Forge(request) is { } forged)
+            {
+                return forged;
+            }
+
+            if (fault == Fault.Twice)
+            {
+                using var copy = await CopyAsync(request, cancellationToken);
+                (await base.SendAsync(copy, cancellationToken)).Dispose();
+            }
+
+            var answer = await base.SendAsync(request, cancellationToken);
+            if (fault != Fault.AnswerLost)
+            {
+                return answer;
+            }
+
+            answer.Dispose();
+            throw new HttpRequestException("The answer was lost.");
+        }
+
+        private static async Task<HttpRequestMessage> CopyAsync(HttpRequestMessage request, CancellationToken ct)
+        {
+            var copy = new HttpRequestMessage(request.Method, request.RequestUri);
+            foreach (var header in request.Headers)
+            {
+                copy.Headers.TryAddWithoutValidation(header.Key, header.Value);
+            }
+
+            if (request.Content is { } content)
+            {
+                copy.Content = new ByteArrayContent(await content.ReadAsByteArrayAsync(ct));
+                copy.Content.Headers.ContentType = content.Headers.ContentType;
+            }
+
+            return copy;
+        }
+    }
+}

@@ -1,0 +1,184 @@
+using SecureChat.Client.Accounts;
+using SecureChat.Client.Connection;
+using SecureChat.Client.Keys;
+using SecureChat.Client.LocalStore;
+using SecureChat.Client.Messages;
+using SecureChat.Protocol.Accounts;
+using SecureChat.Protocol.Senders;
+
+namespace SecureChat.Client;
+
+/// <summary>One device of one account: signs up, stays connected, sends and receives. Begin with <see cref="SignUpAsync"/> or <see cref="OpenAsync"/>.</summary>
+/// <remarks>Safe to use from several threads. What it is told is durable when the call ends.</remarks>
+public sealed partial class ChatClient : IAsyncDisposable
+{
+    private readonly Device _device;
+    private readonly ServerApi _api;
+    private readonly Delivery _delivery;
+    private readonly Outbox _outbox;
+    private readonly Conversations _conversations;
+    private readonly Receipts _receipts;
+    private readonly Inbox _inbox;
+    private readonly Housekeeping _housekeeping;
+    private readonly CancellationTokenSource _ends = new();
+    private readonly Task _work;
+    private CancellationTokenSource? _connection;
+    private Task _connected = Task.CompletedTask;
+
+    private ChatClient(ChatOptions options, ServerApi api, SelfRecord self)
+    {
+        _api = api;
+        _device = new Device(options, api, self, new EventFeed());
+        _delivery = new Delivery(_device);
+        _outbox = new Outbox(_device, _delivery);
+        _receipts = new Receipts(_device, new Delivery(_device), _outbox);
+        _conversations = new Conversations(_device);
+        var contents = new Contents(_device, _outbox, _receipts, _conversations);
+        var retries = new RetryRequests(_device);
+        _inbox = new Inbox(_device, contents, _outbox, retries);
+        _housekeeping = new Housekeeping(
+            _device, _conversations, contents, _receipts, retries, _outbox, new KeyUpkeep(_device));
+        _device.Wake = _housekeeping.Wake;
+        _work = _housekeeping.RunAsync(_ends.Token);
+    }
+
+    /// <summary>The account's id: what others write to.</summary>
+    public Guid Account => _device.Account;
+
+    /// <summary>This device's number; 1 is the primary.</summary>
+    public int DeviceId => _device.Id;
+
+    /// <summary>Asks the server to send a one-time code to an address or a number; exactly one of the two.</summary>
+    /// <returns>The challenge, for <see cref="SignUpProof.OneTimeCode"/>.</returns>
+    /// <exception cref="ServerException">The server refused.</exception>
+    public static async Task<string> RequestCodeAsync(ChatOptions options, string? email, string? phone, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        using var api = new ServerApi(options.Server, options.Network);
+        var challenge = await api.SendAsync<OtpRequest, OtpChallenge>(
+            HttpMethod.Post, "/v1/auth/otp", accessToken: null, new OtpRequest(email, phone), ct);
+        return challenge.Challenge;
+    }
+
+    /// <summary>Makes an account whose primary device this is. The store must be empty.</summary>
+    /// <exception cref="ServerException">The server refused: <c>wrong_code</c>, <c>invite_required</c>, …</exception>
+    public static async Task<ChatClient> SignUpAsync(ChatOptions options, SignUpProof proof, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(proof);
+        using (var api = new ServerApi(options.Server, options.Network))
+        {
+            await NewAccount.SignUpAsync(options, api, proof, ct);
+        }
+
+        return await OpenAsync(options, ct);
+    }
+
+    /// <summary>Opens the device that a store holds. What should have destroyed itself meanwhile is gone when this ends.</summary>
+    /// <exception cref="InvalidOperationException">The store is empty: sign up first.</exception>
+    public static async Task<ChatClient> OpenAsync(ChatOptions options, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        var self = await new StoreTransaction(options.Store).ReadAsync(Tables.Self, Tables.Only, ct)
+            ?? throw new InvalidOperationException("The store holds no device. Sign up first.");
+        var client = new ChatClient(options, new ServerApi(options.Server, options.Network), self);
+        await client._device.Turns.RunAsync(rows => client._conversations.SweepAsync(rows, ct), ct);
+        return client;
+    }
+
+    /// <summary>
+    /// Connects, and stays connected until <see cref="DisconnectAsync"/>. Ends when everything that waited has been taken in; while the
+    /// server cannot be reached it goes on trying.
+    /// </summary>
+    /// <exception cref="SignedOutException">The device's credentials have ended.</exception>
+    public async Task ConnectAsync(CancellationToken ct)
+    {
+        await DisconnectAsync(ct);
+        await _device.Turns.RunAsync(rows => _conversations.SweepAsync(rows, ct), ct);
+        _connection = CancellationTokenSource.CreateLinkedTokenSource(_ends.Token);
+        var loop = new SocketLoop(_device, _inbox);
+        _connected = loop.RunAsync(_connection.Token);
+        _housekeeping.GoOnline();
+        await loop.Ready.WaitAsync(ct);
+        await PrepareAsync(ct);
+        _housekeeping.Wake();
+    }
+
+    /// <summary>Ends the connection. What is sent afterwards waits.</summary>
+    public async Task DisconnectAsync(CancellationToken ct)
+    {
+        await _housekeeping.GoOfflineAsync(ct);
+        if (_connection is { } connection)
+        {
+            await connection.CancelAsync();
+            await _connected.WaitAsync(ct).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            connection.Dispose();
+            _connection = null;
+        }
+    }
+
+    /// <summary>
+    /// Ends when this device is not connected any more and does not come back by itself: cancelled by <see cref="DisconnectAsync"/>, with
+    /// <see cref="SignedOutException"/> or <see cref="ConnectedElsewhereException"/>, or with whatever made the local store fail.
+    /// </summary>
+    public Task Connection => _connected;
+
+    /// <summary>
+    /// Everything that happens, from the oldest that was not taken before. An event is taken when the next one is asked for. One reader at
+    /// a time.
+    /// </summary>
+    public IAsyncEnumerable<ChatEvent> EventsAsync(CancellationToken ct) => _device.Events.ReadAsync(_device.Turns, ct);
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await _ends.CancelAsync();
+        await _connected.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _work.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _connection?.Dispose();
+        _outbox.Dispose();
+        _housekeeping.Dispose();
+        _device.Dispose();
+        _api.Dispose();
+        _ends.Dispose();
+    }
+
+    /// <summary>What the server has to know of this device and this device of the account, once per connection.</summary>
+    private async Task PrepareAsync(CancellationToken ct)
+    {
+        var devices = await _device.Credentials.WithTokenAsync(
+            token => _api.SendAsync<object, DeviceList>(HttpMethod.Get, "/v1/devices", token, null, ct), ct);
+        var isPublished = await _device.Turns.RunAsync(
+            async rows =>
+            {
+                var own = await Contacts.GetAsync(rows, Account, ct);
+                own.Devices.Clear();
+                own.Devices.AddRange(devices.Devices.Where(entry => entry.Device != DeviceId).Select(
+                    entry => new ContactDevice { Device = (uint)entry.Device, RegistrationId = (uint)entry.RegistrationId }));
+                Contacts.Put(rows, own);
+                return (await Device.SelfAsync(rows, ct)).PolicyPublished;
+            },
+            ct);
+        if (isPublished || DeviceId != 1)
+        {
+            return;
+        }
+
+        var policy = new SendPolicy(Device.AccessKeyOf(_device.ProfileKey));
+        await _device.Credentials.WithTokenAsync(
+            async token =>
+            {
+                await _api.CallAsync(HttpMethod.Put, "/v1/senders/policy", token, policy, ct);
+                return true;
+            },
+            ct);
+        await _device.Turns.RunAsync(
+            async rows =>
+            {
+                var self = await Device.SelfAsync(rows, ct);
+                self.PolicyPublished = true;
+                rows.Put(Tables.Self, Tables.Only, self);
+            },
+            ct);
+    }
+}

@@ -1,0 +1,139 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using Google.Protobuf;
+using SecureChat.Client.Accounts;
+using SecureChat.Client.LocalStore;
+using SecureChat.Signal;
+using SecureChat.Signal.Addresses;
+using SecureChat.Signal.Handshake;
+using SecureChat.Signal.Keys;
+using SecureChat.Signal.Sessions;
+
+namespace SecureChat.Client.Keys;
+
+/// <summary>What the protocol library keeps, as rows of one transaction: durable together with what else a message changes.</summary>
+/// <param name="policy">What a changed identity does.</param>
+/// <param name="identityChanged">Called with an account whose identity has just changed.</param>
+internal sealed class SignalStores(StoreTransaction rows, IdentityPolicy policy, Action<Guid> identityChanged)
+    : IIdentityStore, ISessionStore, IPreKeyStore
+{
+    /// <inheritdoc/>
+    async ValueTask<PublicKey?> IIdentityStore.LoadAsync(ProtocolAddress remote, CancellationToken ct) =>
+        await Contacts.FindAsync(rows, AccountOf(remote), ct) is { IdentityKey.IsEmpty: false } contact
+            ? PublicKey.Parse(contact.IdentityKey.Span)
+            : null;
+
+    /// <summary>
+    /// Receiving goes on with a new identity, so that nothing is lost: the person is told before. Sending waits where the policy, or
+    /// an earlier comparison of safety numbers, asks for the person's agreement.
+    /// </summary>
+    public async ValueTask<bool> IsTrustedAsync(
+        ProtocolAddress remote, PublicKey identity, TrustDirection direction, CancellationToken ct)
+    {
+        var contact = await Contacts.FindAsync(rows, AccountOf(remote), ct);
+        if (direction == TrustDirection.Receiving || contact is null || contact.IdentityKey.IsEmpty)
+        {
+            return true;
+        }
+
+        return identity.Serialize().AsSpan().SequenceEqual(contact.IdentityKey.Span) ? !contact.ApprovalNeeded : !MustAgree(contact);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask SaveAsync(ProtocolAddress remote, PublicKey identity, CancellationToken ct)
+    {
+        var account = AccountOf(remote);
+        var contact = await Contacts.GetAsync(rows, account, ct);
+        if (identity.Serialize().AsSpan().SequenceEqual(contact.IdentityKey.Span))
+        {
+            return;
+        }
+
+        if (!contact.IdentityKey.IsEmpty)
+        {
+            contact.ApprovalNeeded = MustAgree(contact);
+            contact.Verified = false;
+            identityChanged(account);
+        }
+
+        contact.IdentityKey = ByteString.CopyFrom(identity.Serialize());
+        Contacts.Put(rows, contact);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<SessionRecord?> LoadAsync(ProtocolAddress remote, CancellationToken ct)
+    {
+        try
+        {
+            return await rows.ReadAsync(Tables.Sessions, NameOf(remote), ct) is { } stored ? SessionRecord.Parse(stored) : null;
+        }
+        catch (SignalException damaged) when (damaged.Error == SignalError.InvalidRecord)
+        {
+            return null;
+        }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask StoreAsync(ProtocolAddress remote, SessionRecord record, CancellationToken ct)
+    {
+        rows.Put(Tables.Sessions, NameOf(remote), record.Serialize());
+        return ValueTask.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<PreKeyRecord?> LoadOneTimeAsync(uint id, CancellationToken ct) =>
+        await rows.ReadAsync(Tables.OneTimeKeys, NameOf(id), ct) is { } stored ? PreKeyRecord.Parse(stored) : null;
+
+    /// <inheritdoc/>
+    public ValueTask RemoveOneTimeAsync(uint id, CancellationToken ct)
+    {
+        rows.Remove(Tables.OneTimeKeys, NameOf(id));
+        return ValueTask.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<SignedPreKeyRecord?> LoadSignedAsync(uint id, CancellationToken ct) =>
+        await rows.ReadAsync(Tables.SignedKeys, NameOf(id), ct) is { } stored ? SignedPreKeyRecord.Parse(stored) : null;
+
+    /// <inheritdoc/>
+    public async ValueTask<KyberPreKeyRecord?> LoadKyberAsync(uint id, CancellationToken ct) =>
+        await rows.ReadAsync(Tables.KyberKeys, NameOf(id), ct) is { } row ? KyberPreKeyRecord.Parse(row.Record.Span) : null;
+
+    /// <inheritdoc/>
+    public async ValueTask<bool> WasUsedAsync(HandshakeUse use, CancellationToken ct) =>
+        await rows.ReadAsync(Tables.KyberKeys, NameOf(use.KyberPreKeyId), ct) is { } row && row.BaseKeys.Contains(BaseKeyOf(use));
+
+    /// <inheritdoc/>
+    public async ValueTask MarkUsedAsync(HandshakeUse use, CancellationToken ct)
+    {
+        var name = NameOf(use.KyberPreKeyId);
+        if (await rows.ReadAsync(Tables.KyberKeys, name, ct) is not { } row)
+        {
+            return;
+        }
+
+        if (!row.LastResort)
+        {
+            rows.Remove(Tables.KyberKeys, name);
+            return;
+        }
+
+        row.BaseKeys.Add(BaseKeyOf(use));
+        rows.Put(Tables.KyberKeys, name, row);
+    }
+
+    public static string NameOf(uint id) => id.ToString(CultureInfo.InvariantCulture);
+
+    private bool MustAgree(ContactRecord contact) => policy == IdentityPolicy.BlockUntilApproved || contact.Verified;
+
+    private static string NameOf(ProtocolAddress remote) => $"{remote.Name}.{NameOf((uint)remote.DeviceId)}";
+
+    private static Guid AccountOf(ProtocolAddress remote) => Guid.ParseExact(remote.Name, "D");
+
+    private static ByteString BaseKeyOf(HandshakeUse use)
+    {
+        Span<byte> signed = stackalloc byte[sizeof(uint)];
+        BinaryPrimitives.WriteUInt32BigEndian(signed, use.SignedPreKeyId);
+        return ByteString.CopyFrom([.. signed, .. use.BaseKey.Serialize()]);
+    }
+}

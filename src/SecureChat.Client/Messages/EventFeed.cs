@@ -1,0 +1,100 @@
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using System.Threading.Channels;
+using SecureChat.Client.LocalStore;
+
+namespace SecureChat.Client.Messages;
+
+/// <summary>What is told to the application: durable events until it has taken them, passing ones to whoever listens.</summary>
+internal sealed class EventFeed : IDisposable
+{
+    /// <summary>Passing events that nobody takes push out the oldest: an app that does not listen must not fill the memory.</summary>
+    private const int MaxPassing = 1000;
+
+    private readonly Channel<ChatEvent> _passing = Channel.CreateBounded<ChatEvent>(
+        new BoundedChannelOptions(MaxPassing) { FullMode = BoundedChannelFullMode.DropOldest });
+
+    private readonly SemaphoreSlim _news = new(0);
+
+    /// <summary>Tells whoever listens now.</summary>
+    public void Pass(ChatEvent passing)
+    {
+        _passing.Writer.TryWrite(passing);
+        Announce();
+    }
+
+    /// <summary>Keeps an event with the changes that it is about.</summary>
+    public void Add(StoreTransaction rows, EventRecord record)
+    {
+        var name = string.Create(CultureInfo.InvariantCulture, $"{Ids.New():N}");
+        rows.Put(Tables.Events, name, record);
+        rows.Afterwards(Announce);
+    }
+
+    /// <summary>Every event, from the oldest that was not taken. One is taken when the next is asked for.</summary>
+    public async IAsyncEnumerable<ChatEvent> ReadAsync(StoreTurns turns, [EnumeratorCancellation] CancellationToken ct)
+    {
+        // What an earlier reader left is there without news of it.
+        for (var isFirst = true; ; isFirst = false)
+        {
+            if (!isFirst)
+            {
+                await _news.WaitAsync(ct);
+            }
+
+            while (_passing.Reader.TryRead(out var passing))
+            {
+                yield return passing;
+            }
+
+            foreach (var (name, record) in await turns.RunAsync(async rows => await rows.ListAsync(Tables.Events, ct), ct))
+            {
+                var told = await turns.RunAsync(rows => MaterialiseAsync(rows, record, ct), ct);
+                if (told is not null)
+                {
+                    yield return told;
+                }
+
+                await turns.RunAsync(
+                    rows =>
+                    {
+                        rows.Remove(Tables.Events, name);
+                        return Task.CompletedTask;
+                    },
+                    ct);
+            }
+        }
+    }
+
+    public void Dispose() => _news.Dispose();
+
+    private void Announce()
+    {
+        if (_news.CurrentCount == 0)
+        {
+            _news.Release();
+        }
+    }
+
+    private static async Task<ChatEvent?> MaterialiseAsync(StoreTransaction rows, EventRecord record, CancellationToken ct) =>
+        record.BodyCase switch
+        {
+            EventRecord.BodyOneofCase.Message =>
+                await FindAsync(rows, record.Message, ct) is { } message ? new MessageReceived(message) : null,
+            EventRecord.BodyOneofCase.Changed =>
+                await FindAsync(rows, record.Changed, ct) is { } message ? new MessageChanged(message) : null,
+            EventRecord.BodyOneofCase.Progress =>
+                await FindAsync(rows, record.Progress, ct) is { } message ? new MessageProgressed(message) : null,
+            EventRecord.BodyOneofCase.Erased => new MessageErased(
+                record.Erased.Conversation.ToGuid(), record.Erased.Sender.ToGuid(), record.Erased.Id.ToGuid()),
+            EventRecord.BodyOneofCase.IdentityChanged => new IdentityChanged(record.IdentityChanged.ToGuid()),
+            EventRecord.BodyOneofCase.DeviceAdded => new DeviceLinked((int)record.DeviceAdded),
+            _ => null,
+        };
+
+    private static async Task<ChatMessage?> FindAsync(
+        StoreTransaction rows, EventRecord.Types.ContentName name, CancellationToken ct) =>
+        await rows.ReadAsync(Tables.Messages(name.Conversation), Tables.Key(name.Sender, name.Id), ct) is { } record
+            ? new ChatMessage(record)
+            : null;
+}

@@ -1,0 +1,133 @@
+using SecureChat.Client.Accounts;
+using SecureChat.Client.Connection;
+using SecureChat.Client.Keys;
+using SecureChat.Client.LocalStore;
+
+namespace SecureChat.Client.Messages;
+
+/// <summary>Does what is due, when it is due: erases, confirms, sends again, renews keys.</summary>
+internal sealed class Housekeeping(
+    Device device, Conversations conversations, Contents contents, Receipts receipts, RetryRequests retries, Outbox outbox, KeyUpkeep keys)
+    : IDisposable
+{
+    /// <summary>Contents that came once are remembered for so long beyond the sender's patience.</summary>
+    private static readonly TimeSpan RememberSeen = TimeSpan.FromDays(7);
+
+    private static readonly TimeSpan ForgetEvery = TimeSpan.FromDays(1);
+    private static readonly TimeSpan PauseAfterFailure = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan Longest = TimeSpan.FromHours(1);
+
+    private readonly SemaphoreSlim _wake = new(0);
+    private readonly SemaphoreSlim _network = new(1, 1);
+    private volatile bool _isOnline;
+    private DateTimeOffset _forgetAt;
+
+    /// <summary>From now on the network may be used.</summary>
+    public void GoOnline() => _isOnline = true;
+
+    /// <summary>The network is not used any more when this ends.</summary>
+    public async Task GoOfflineAsync(CancellationToken ct)
+    {
+        _isOnline = false;
+        await _network.WaitAsync(ct);
+        _network.Release();
+    }
+
+    public void Wake()
+    {
+        if (_wake.CurrentCount == 0)
+        {
+            _wake.Release();
+        }
+    }
+
+    /// <summary>Runs until cancelled.</summary>
+    public async Task RunAsync(CancellationToken ct)
+    {
+        try
+        {
+            while (true)
+            {
+                var next = await RunDueAsync(ct);
+                await WaitAsync(next, ct);
+            }
+        }
+        catch (OperationCanceledException) when (ct.IsCancellationRequested)
+        {
+            // The client ends.
+        }
+    }
+
+    /// <summary>Does everything that is due now.</summary>
+    /// <returns>When something is due next.</returns>
+    public async Task<DateTimeOffset> RunDueAsync(CancellationToken ct)
+    {
+        var next = device.Now + Longest;
+        void Consider(DateTimeOffset? due) => next = due < next ? due.Value : next;
+        Consider(await device.Turns.RunAsync(rows => conversations.SweepAsync(rows, ct), ct));
+        Consider(await device.Turns.RunAsync(rows => contents.RunAsync(rows, ct), ct));
+        await ForgetSeenAsync(ct);
+        await _network.WaitAsync(ct);
+        try
+        {
+            if (_isOnline)
+            {
+                await retries.RunAsync(ct);
+                Consider(await receipts.RunAsync(ct));
+                Consider(await outbox.RunAsync(ct));
+                Consider(await keys.RunAsync(ct));
+            }
+        }
+        catch (Exception e) when (e is ServerException or HttpRequestException)
+        {
+            Consider(device.Now + Jitter.Of(PauseAfterFailure));
+        }
+        catch (SignedOutException)
+        {
+            _isOnline = false;
+        }
+        finally
+        {
+            _network.Release();
+        }
+
+        return next;
+    }
+
+    public void Dispose()
+    {
+        _wake.Dispose();
+        _network.Dispose();
+    }
+
+    private async Task WaitAsync(DateTimeOffset next, CancellationToken ct)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        var wait = next - device.Now;
+        var timer = Task.Delay(wait > TimeSpan.Zero ? wait : TimeSpan.Zero, device.Options.Time, either.Token);
+        var woken = _wake.WaitAsync(either.Token);
+        await Task.WhenAny(timer, woken);
+        await either.CancelAsync();
+        ct.ThrowIfCancellationRequested();
+    }
+
+    private async Task ForgetSeenAsync(CancellationToken ct)
+    {
+        if (device.Now < _forgetAt)
+        {
+            return;
+        }
+
+        _forgetAt = device.Now + ForgetEvery;
+        var oldest = (device.Now - device.Options.GiveUpAfter - RememberSeen).Milliseconds();
+        await device.Turns.RunAsync(
+            async rows =>
+            {
+                foreach (var (name, _) in (await rows.ListAsync(Tables.Seen, ct)).TakeWhile(row => row.Record.At < oldest))
+                {
+                    rows.Remove(Tables.Seen, name);
+                }
+            },
+            ct);
+    }
+}

@@ -1,0 +1,277 @@
+using Google.Protobuf;
+using SecureChat.Client.Accounts;
+using SecureChat.Client.LocalStore;
+using SecureChat.Protocol.Proto;
+
+namespace SecureChat.Client.Messages;
+
+/// <summary>
+/// What this device sends and keeps until its recipient has confirmed it: the server forgets after an hour or two, the outbox does
+/// not. Spec: docs/protocol/content.md#confirmation.
+/// </summary>
+internal sealed class Outbox(Device device, Delivery delivery) : IDisposable
+{
+    private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(15);
+    private static readonly TimeSpan LongestRepeat = TimeSpan.FromHours(24);
+
+    /// <summary>How often one content is sent again because its recipient could not read it.</summary>
+    private const int MaxAskedAgain = 5;
+
+    private readonly SemaphoreSlim _turn = new(1, 1);
+
+    /// <summary>Takes a content in: numbers it and keeps it, durable with the transaction.</summary>
+    public async Task AddAsync(StoreTransaction rows, Guid recipient, Content content, bool urgent, CancellationToken ct)
+    {
+        var contact = await Contacts.GetAsync(rows, recipient, ct);
+        content.Order = new Order { Stream = device.Stream, Sequence = ++contact.NextSequence };
+        Contacts.Put(rows, contact);
+        var name = Tables.Key(contact.Account, content.Id);
+        rows.Put(Tables.Outbox, name, new OutboxRecord
+        {
+            Recipient = contact.Account,
+            Content = content,
+            Created = device.Now.Milliseconds(),
+            NextTry = device.Now.Milliseconds(),
+            Urgent = urgent,
+        });
+        rows.Afterwards(device.Wake);
+    }
+
+    /// <summary>Sends what is due, to each recipient in order.</summary>
+    /// <returns>When something is due next; null: nothing is kept.</returns>
+    public async Task<DateTimeOffset?> RunAsync(CancellationToken ct)
+    {
+        await _turn.WaitAsync(ct);
+        try
+        {
+            var kept = await device.Turns.RunAsync(async rows => await rows.ListAsync(Tables.Outbox, ct), ct);
+            foreach (var lane in kept.GroupBy(entry => entry.Record.Recipient))
+            {
+                await RunLaneAsync([.. lane.OrderBy(entry => entry.Record.Content.Order.Sequence).Select(entry => entry.Key)], ct);
+            }
+
+            kept = await device.Turns.RunAsync(async rows => await rows.ListAsync(Tables.Outbox, ct), ct);
+            return kept.Count == 0 ? null : kept.Min(entry => entry.Record.NextTry).ToTime();
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    /// <summary>The recipient has these: they need not be kept.</summary>
+    public async Task ConfirmAsync(StoreTransaction rows, Guid recipient, Receipt receipt, CancellationToken ct)
+    {
+        var contact = await Contacts.GetAsync(rows, recipient, ct);
+        ulong newest = 0;
+        foreach (var id in receipt.Targets)
+        {
+            var name = Tables.Key(contact.Account, id);
+            if (await rows.ReadAsync(Tables.Outbox, name, ct) is { } entry)
+            {
+                newest = Math.Max(newest, entry.Acceptance);
+                rows.Remove(Tables.Outbox, name);
+                rows.ErasesRemoved = true;
+            }
+
+            await ProgressAsync(rows, recipient, id, receipt.Kind == Receipt.Types.Kind.Read ? MessageProgress.Read : MessageProgress.Delivered, ct);
+        }
+
+        if (!contact.HasConfirmed)
+        {
+            contact.HasConfirmed = true;
+            Contacts.Put(rows, contact);
+        }
+
+        // What was sent before something that came, and did not come itself, was lost.
+        foreach (var (name, entry) in await rows.ListAsync(Tables.Outbox, ct))
+        {
+            if (entry.Recipient == contact.Account && entry.Acceptance != 0 && entry.Acceptance < newest)
+            {
+                SendNow(rows, name, entry);
+            }
+        }
+    }
+
+    /// <summary>The recipient is back: what the server has forgotten meanwhile is sent at once.</summary>
+    public async Task ReturnedAsync(StoreTransaction rows, Guid recipient, CancellationToken ct)
+    {
+        foreach (var (name, entry) in await rows.ListAsync(Tables.Outbox, ct))
+        {
+            if (entry.Recipient.ToGuid() == recipient && entry.AcceptedAt.ToTime() + device.Options.ServerLife <= device.Now)
+            {
+                SendNow(rows, name, entry);
+            }
+        }
+    }
+
+    /// <summary>The recipient could not read what was sent at that time.</summary>
+    public async Task AskedAgainAsync(StoreTransaction rows, Guid recipient, ulong timestamp, CancellationToken ct)
+    {
+        foreach (var (name, entry) in await rows.ListAsync(Tables.Outbox, ct))
+        {
+            if (entry.Recipient.ToGuid() == recipient && entry.Content.Timestamp == timestamp && entry.AskedAgain < MaxAskedAgain)
+            {
+                entry.AskedAgain++;
+                SendNow(rows, name, entry);
+            }
+        }
+    }
+
+    /// <summary>Everything for an account, now: its identity was agreed to.</summary>
+    public async Task ResumeAsync(StoreTransaction rows, Guid recipient, CancellationToken ct)
+    {
+        foreach (var (name, entry) in await rows.ListAsync(Tables.Outbox, ct))
+        {
+            if (entry.Recipient.ToGuid() == recipient && entry.Acceptance == 0)
+            {
+                SendNow(rows, name, entry);
+            }
+        }
+    }
+
+    public void Dispose() => _turn.Dispose();
+
+    private void SendNow(StoreTransaction rows, string name, OutboxRecord entry)
+    {
+        entry.NextTry = device.Now.Milliseconds();
+        rows.Put(Tables.Outbox, name, entry);
+        rows.Afterwards(device.Wake);
+    }
+
+    // In order: when one has to wait, those behind it wait too.
+    private async Task RunLaneAsync(List<string> names, CancellationToken ct)
+    {
+        ulong oldest = 0;
+        foreach (var name in names)
+        {
+            var entry = await device.Turns.RunAsync(rows => PrepareAsync(rows, name, oldest, ct), ct);
+            oldest = oldest == 0 ? entry?.Content.Order.Sequence ?? 0 : oldest;
+            if (entry is null || entry.NextTry > device.Now.Milliseconds())
+            {
+                if (entry is { Acceptance: 0 })
+                {
+                    return;
+                }
+
+                continue;
+            }
+
+            var handed = await delivery.HandAsync(entry.Recipient.ToGuid(), entry.Content, new Handing(entry.Urgent), ct);
+            await device.Turns.RunAsync(rows => RecordAsync(rows, name, handed, ct), ct);
+            if (handed != Handed.Accepted)
+            {
+                return;
+            }
+        }
+    }
+
+    /// <summary>The entry as it is sent now; null: confirmed or given up meanwhile.</summary>
+    /// <param name="oldest">The lowest sequence that is kept for this recipient; 0: this one's.</param>
+    private async Task<OutboxRecord?> PrepareAsync(StoreTransaction rows, string name, ulong oldest, CancellationToken ct)
+    {
+        if (await rows.ReadAsync(Tables.Outbox, name, ct) is not { } entry)
+        {
+            return null;
+        }
+
+        if (entry.Created.ToTime() + device.Options.GiveUpAfter <= device.Now || HasDestroyedItself(entry.Content))
+        {
+            await GiveUpAsync(rows, name, entry, ct);
+            return null;
+        }
+
+        entry.Content.Order.OldestKept = oldest == 0 ? entry.Content.Order.Sequence : oldest;
+        var contact = await Contacts.GetAsync(rows, entry.Recipient.ToGuid(), ct);
+        if (contact.Accepted)
+        {
+            entry.Content.ProfileKey = ByteString.CopyFrom(device.ProfileKey);
+        }
+
+        return entry;
+    }
+
+    private bool HasDestroyedItself(Content content) =>
+        content.Expiry is { FromSending: true } expiry
+        && content.Timestamp.ToTime() + TimeSpan.FromSeconds(expiry.Seconds) <= device.Now;
+
+    private async Task GiveUpAsync(StoreTransaction rows, string name, OutboxRecord entry, CancellationToken ct)
+    {
+        rows.Remove(Tables.Outbox, name);
+        rows.ErasesRemoved = true;
+        await ProgressAsync(rows, entry.Recipient.ToGuid(), entry.Content.Id, MessageProgress.NotDelivered, ct);
+    }
+
+    private async Task RecordAsync(StoreTransaction rows, string name, Handed handed, CancellationToken ct)
+    {
+        if (await rows.ReadAsync(Tables.Outbox, name, ct) is not { } entry)
+        {
+            return;
+        }
+
+        var recipient = entry.Recipient.ToGuid();
+        switch (handed)
+        {
+            case Handed.Accepted:
+                var self = await Device.SelfAsync(rows, ct);
+                entry.Acceptance = ++self.LastEvent;
+                rows.Put(Tables.Self, Tables.Only, self);
+                (entry.AcceptedAt, entry.Refusals) = (device.Now.Milliseconds(), 0);
+                entry.TimesAccepted++;
+                entry.NextTry = (device.Now + await RepeatAfterAsync(rows, entry, ct)).Milliseconds();
+                await ProgressAsync(rows, recipient, entry.Content.Id, MessageProgress.Sent, ct);
+                break;
+            case Handed.Nobody when recipient == device.Account:
+                // This is the account's only device.
+                rows.Remove(Tables.Outbox, name);
+                return;
+            case Handed.Nobody:
+                await GiveUpAsync(rows, name, entry, ct);
+                return;
+            case Handed.AwaitsApproval:
+                entry.NextTry = (device.Now + device.Options.GiveUpAfter).Milliseconds();
+                break;
+            default:
+                var pause = FirstPause * Math.Pow(2, Math.Min(entry.Refusals++, 10));
+                var wait = delivery.RetryAfter ?? (pause < LongestPause ? pause : LongestPause);
+                entry.NextTry = (device.Now + Jitter.Of(wait)).Milliseconds();
+                break;
+        }
+
+        rows.Put(Tables.Outbox, name, entry);
+    }
+
+    // Somebody who never confirms, such as one who has not agreed to hear from us, is asked less and less often.
+    private async Task<TimeSpan> RepeatAfterAsync(StoreTransaction rows, OutboxRecord entry, CancellationToken ct)
+    {
+        var life = device.Options.ServerLife;
+        var contact = await Contacts.GetAsync(rows, entry.Recipient.ToGuid(), ct);
+        if (contact.HasConfirmed)
+        {
+            return life;
+        }
+
+        var longer = life * Math.Pow(2, Math.Min(entry.TimesAccepted - 1, 10));
+        return longer < LongestRepeat ? longer : LongestRepeat;
+    }
+
+    private async Task ProgressAsync(StoreTransaction rows, Guid recipient, ByteString id, MessageProgress progress, CancellationToken ct)
+    {
+        var own = device.Account.ToBytes();
+        var table = Tables.Messages(recipient.ToBytes());
+        if (await rows.ReadAsync(table, Tables.Key(own, id), ct) is not { } message || IsNoNews(message.Progress, progress))
+        {
+            return;
+        }
+
+        message.Progress = progress;
+        rows.Put(table, Tables.Key(own, id), message);
+        device.Events.Add(rows, new EventRecord { Progress = new() { Conversation = message.Conversation, Sender = own, Id = id } });
+    }
+
+    private static bool IsNoNews(MessageProgress known, MessageProgress said) =>
+        said == MessageProgress.NotDelivered
+            ? known is MessageProgress.Delivered or MessageProgress.Read
+            : known is not MessageProgress.NotDelivered && said <= known;
+}

@@ -1,0 +1,235 @@
+using SecureChat.Client.Messages;
+using SecureChat.Client.Tests.Support;
+
+namespace SecureChat.Client.Tests.Messages;
+
+/// <summary>What two people see of each other, through a real server.</summary>
+public sealed class ConversationTests
+{
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_text_is_read_by_the_other_and_told_as_delivered_and_read()
+    {
+        await using var world = await World.StartAsync();
+        var (alice, bob) = await world.FriendsAsync();
+
+        var sent = await alice.SendAsync(bob, "see you at six");
+        var received = await bob.TextAsync("see you at six");
+        await world.UntilAsync(async () => await alice.ProgressAsync(sent) == Progress.Delivered);
+        await bob.Client.MarkReadAsync([received], Ct);
+        await world.UntilAsync(async () => await alice.ProgressAsync(sent) == Progress.Read);
+
+        Assert.Equal(Progress.Sent, sent.Progress);
+        Assert.Equal((alice.Account, sent.Id), (received.Sender, received.Id));
+        Assert.Equal(["hello", "hello you", "see you at six"], await bob.TextsAsync(alice));
+        Assert.Equal(["hello", "hello you", "see you at six"], await alice.TextsAsync(bob));
+    }
+
+    [Fact]
+    public async Task A_text_waits_for_a_sleeping_device_and_for_a_network()
+    {
+        await using var world = await World.StartAsync();
+        var (alice, bob) = await world.FriendsAsync();
+        await bob.Client.DisconnectAsync(Ct);
+
+        await alice.SendAsync(bob, "while you slept");
+        world.Server.Network.IsDown = true;
+        var waiting = await alice.SendAsync(bob, "without a network");
+        world.Server.Network.IsDown = false;
+        await bob.Client.ConnectAsync(Ct);
+
+        Assert.Equal(Progress.Waiting, waiting.Progress);
+        await world.UntilAsync(() => Task.FromResult(bob.Events<MessageReceived>().Any(told => told.Message.Text == "without a network")));
+        Assert.Equal(["hello", "hello you", "while you slept", "without a network"], await bob.TextsAsync(alice));
+    }
+
+    [Fact]
+    public async Task Contacts_write_without_telling_the_server_who_they_are()
+    {
+        await using var world = await World.StartAsync();
+        var (alice, bob) = await world.FriendsAsync();
+        List<string> paths = [];
+        world.Server.Network.OnRequest = request =>
+        {
+            paths.Add(request.RequestUri!.AbsolutePath);
+            return Testing.Fault.None;
+        };
+
+        await alice.SendAsync(bob, "between us");
+        await bob.TextAsync("between us");
+
+        Assert.Contains("/v1/sealed/messages", paths);
+        Assert.DoesNotContain("/v1/messages", paths);
+    }
+
+    [Fact]
+    public async Task A_text_can_be_edited_reacted_to_and_taken_back_by_those_who_may()
+    {
+        await using var world = await World.StartAsync();
+        var (alice, bob) = await world.FriendsAsync();
+        var sent = await alice.SendAsync(bob, "at six");
+        var received = await bob.TextAsync("at six");
+
+        await alice.Client.EditAsync(sent, "at seven", Ct);
+        await bob.Client.ReactAsync(received, "👍", Ct);
+        await bob.Client.EditAsync(received, "never", Ct);
+        await bob.Client.TakeBackAsync(received, Ct);
+
+        var edited = await bob.EventAsync<MessageChanged>(told => told.Message.Text == "at seven");
+        await alice.EventAsync<MessageChanged>(told => told.Message.Reactions.Count == 1);
+        Assert.True(edited.Message.IsEdited);
+        var atAlice = (await alice.Client.FindAsync(bob.Account, alice.Account, sent.Id, Ct))!;
+        Assert.Equal(("at seven", "👍", false), (atAlice.Text, atAlice.Reactions[bob.Account], atAlice.IsTakenBack));
+
+        await alice.Client.TakeBackAsync(sent, Ct);
+        var takenBack = await bob.EventAsync<MessageChanged>(told => told.Message.IsTakenBack);
+        Assert.Null(takenBack.Message.Text);
+    }
+
+    [Fact]
+    public async Task A_lost_answer_and_a_repeated_request_show_a_text_once()
+    {
+        await using var world = await World.StartAsync();
+        var (alice, bob) = await world.FriendsAsync();
+        var faults = new Queue<Testing.Fault>([Testing.Fault.AnswerLost, Testing.Fault.Twice, Testing.Fault.Lost, Testing.Fault.Twice]);
+        world.Server.Network.OnRequest = request =>
+            request.RequestUri!.AbsolutePath is "/v1/sealed/messages" && faults.TryDequeue(out var fault) ? fault : Testing.Fault.None;
+
+        await alice.SendAsync(bob, "one");
+        await alice.SendAsync(bob, "two");
+        await alice.SendAsync(bob, "three");
+        await world.UntilAsync(() => Task.FromResult(bob.Events<MessageReceived>().Any(told => told.Message.Text == "three")));
+
+        Assert.Equal(["hello", "one", "two", "three"], bob.Events<MessageReceived>().Select(told => told.Message.Text));
+    }
+
+    [Fact]
+    public async Task What_the_server_forgot_is_sent_again_and_shown_once_in_order()
+    {
+        await using var world = await World.StartAsync();
+        var (alice, bob) = await world.FriendsAsync();
+        await bob.Client.DisconnectAsync(Ct);
+        await alice.SendAsync(bob, "one");
+        await world.PassAsync(TimeSpan.FromMinutes(90));
+        await alice.SendAsync(bob, "two");
+        await alice.Client.DisconnectAsync(Ct);
+
+        // "one" has died on the server, "two" has not.
+        await world.PassAsync(TimeSpan.FromMinutes(60));
+        await bob.Client.ConnectAsync(Ct);
+        Assert.Equal(["hello", "hello you"], await bob.TextsAsync(alice));
+        await alice.Client.ConnectAsync(Ct);
+        await world.UntilAsync(async () => (await bob.TextsAsync(alice)).Count == 4);
+
+        Assert.Equal(["hello", "hello you", "one", "two"], await bob.TextsAsync(alice));
+    }
+
+    [Fact]
+    public async Task Who_is_never_there_is_told_as_not_delivered()
+    {
+        await using var world = await World.StartAsync();
+        var (alice, bob) = await world.FriendsAsync();
+        await bob.Client.DisconnectAsync(Ct);
+
+        var sent = await alice.SendAsync(bob, "are you there?");
+        await world.UntilAsync(async () => await alice.ProgressAsync(sent) == Progress.NotDelivered, TimeSpan.FromHours(12));
+
+        Assert.Equal(Progress.NotDelivered, await alice.ProgressAsync(sent));
+    }
+
+    [Fact]
+    public async Task M2_ten_messages_of_a_stranger_bring_forth_no_answer_at_all()
+    {
+        await using var world = await World.StartAsync();
+        var (stranger, bob) = (await world.PersonAsync(), await world.PersonAsync());
+        List<string> sent = [];
+        for (var i = 0; i < 10; i++)
+        {
+            await stranger.SendAsync(bob, $"probe {i}");
+        }
+
+        await bob.TextAsync("probe 9");
+        world.Server.Network.OnRequest = request =>
+        {
+            sent.Add(request.RequestUri!.AbsolutePath);
+            return Testing.Fault.None;
+        };
+        await bob.Client.MarkReadAsync(await bob.Client.MessagesAsync(stranger.Account, Ct), Ct);
+        for (var i = 0; i < 60; i++)
+        {
+            await world.PassAsync(TimeSpan.FromSeconds(1));
+        }
+
+        Assert.Empty(sent);
+
+        // The same once bob agrees: the probe itself works.
+        await bob.Client.AcceptAsync(stranger.Account, Ct);
+        await world.UntilAsync(() => Task.FromResult(sent.Count > 0));
+    }
+
+    [Fact]
+    public async Task Receipts_for_many_messages_go_together()
+    {
+        await using var world = await World.StartAsync();
+        var (alice, bob) = await world.FriendsAsync();
+        await bob.Client.DisconnectAsync(Ct);
+        for (var i = 0; i < 20; i++)
+        {
+            await alice.SendAsync(bob, $"{i}");
+        }
+
+        var requests = 0;
+        world.Server.Network.OnRequest = request =>
+        {
+            requests += request.RequestUri!.AbsolutePath is "/v1/sealed/messages" ? 1 : 0;
+            return Testing.Fault.None;
+        };
+        await bob.Client.ConnectAsync(Ct);
+        var last = (await alice.Client.MessagesAsync(bob.Account, Ct))[^1];
+        await world.UntilAsync(async () => await alice.ProgressAsync(last) == Progress.Delivered);
+
+        Assert.InRange(requests, 1, 2);
+    }
+
+    [Fact]
+    public async Task After_a_restart_everything_is_there_and_nothing_is_told_twice()
+    {
+        await using var world = await World.StartAsync();
+        var (alice, bob) = await world.FriendsAsync();
+        await bob.RestartAsync(() => alice.SendAsync(bob, "meanwhile"));
+
+        await bob.Client.ConnectAsync(Ct);
+        await bob.TextAsync("meanwhile");
+        await bob.SendAsync(alice, "back");
+        await alice.TextAsync("back");
+
+        Assert.Equal(["hello", "hello you", "meanwhile", "back"], await bob.TextsAsync(alice));
+        Assert.Equal(["hello", "meanwhile"], bob.Events<MessageReceived>().Select(told => told.Message.Text));
+    }
+
+    [Fact]
+    public async Task A_cut_connection_comes_back_by_itself()
+    {
+        await using var world = await World.StartAsync();
+        var (alice, bob) = await world.FriendsAsync();
+
+        world.Server.Network.CutSockets();
+        await alice.SendAsync(bob, "still there?");
+        await world.UntilAsync(() => Task.FromResult(bob.Events<MessageReceived>().Any(told => told.Message.Text == "still there?")));
+
+        Assert.Contains(bob.Events<ConnectionChanged>(), told => !told.IsConnected);
+    }
+
+    [Fact]
+    public async Task Typing_is_told_to_contacts_who_are_there()
+    {
+        await using var world = await World.StartAsync();
+        var (alice, bob) = await world.FriendsAsync();
+
+        await alice.Client.SendTypingAsync(bob.Account, stopped: false, Ct);
+
+        var typing = await bob.EventAsync<TypingChanged>();
+        Assert.Equal((alice.Account, false), (typing.Account, typing.Stopped));
+    }
+}
