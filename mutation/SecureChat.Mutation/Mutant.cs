@@ -4,7 +4,8 @@ using System.Text.Json;
 namespace SecureChat.Mutation;
 
 /// <summary>One change that Stryker compiled into the library, switched on by its number.</summary>
-internal sealed record Mutant(int Id, string File, int Line, string Kind, string Replacement)
+/// <param name="Source">The line, with the next if what is changed goes on there.</param>
+internal sealed record Mutant(int Id, string File, int Line, string Kind, string Replacement, string Source)
 {
     /// <summary>Reads those that compile, in the order of <paramref name="first"/> and then of files and lines.</summary>
     /// <param name="report">Stryker's report in the mutation testing elements schema.</param>
@@ -17,6 +18,7 @@ internal sealed record Mutant(int Id, string File, int Line, string Kind, string
         {
             var path = file.Name.Replace('\\', '/');
             path = path[(path.LastIndexOf("SecureChat.Signal/", StringComparison.Ordinal) + "SecureChat.Signal/".Length)..];
+            var lines = file.Value.GetProperty("source").GetString()!.Split('\n');
             mutants.AddRange(file.Value.GetProperty("mutants").EnumerateArray()
                 .Where(mutant => mutant.GetProperty("status").GetString() is not ("CompileError" or "Ignored"))
                 .Select(mutant => new Mutant(
@@ -24,11 +26,18 @@ internal sealed record Mutant(int Id, string File, int Line, string Kind, string
                     path,
                     mutant.GetProperty("location").GetProperty("start").GetProperty("line").GetInt32(),
                     mutant.GetProperty("mutatorName").GetString()!,
-                    OneLine(mutant.GetProperty("replacement").GetString()!))));
+                    OneLine(mutant.GetProperty("replacement").GetString()!),
+                    SourceOf(lines, mutant.GetProperty("location")))));
         }
 
         return [.. mutants.OrderBy(mutant => Rank(mutant.File, first)).ThenBy(mutant => mutant.File, StringComparer.Ordinal)
             .ThenBy(mutant => mutant.Line).ThenBy(mutant => mutant.Id)];
+    }
+
+    private static string SourceOf(string[] lines, JsonElement location)
+    {
+        var (first, last) = (location.GetProperty("start").GetProperty("line").GetInt32(), location.GetProperty("end").GetProperty("line").GetInt32());
+        return OneLine(string.Join(' ', lines[(first - 1)..Math.Min(last, first + 1)]));
     }
 
     private static int Rank(string path, IReadOnlyList<string> first)

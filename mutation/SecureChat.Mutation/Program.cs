@@ -1,13 +1,13 @@
-using System.Diagnostics;
 using System.Text.RegularExpressions;
 using SecureChat.Mutation;
 
-// SecureChat.Mutation TESTS.dll REPORT.json RESULTS.tsv LEFT-OUT AGAIN [FIRST...]: see mutation/run.
-// Exit code 0: every mutant has a result. 3: a test could not be ended; run again to go on.
-var (tests, report, left) = (args[0], args[1], new Regex(args[3]));
+// SecureChat.Mutation TESTS.dll REPORT.json RESULTS.tsv EXPLAINED.tsv LEFT-OUT quick|rest|all AGAIN [FIRST...]: see mutation/run.
+// Exit code 0: every mutant that survived is explained. 1: some are not. 3: a test could not be ended; run again to go on.
+const double Quick = 0.3, Long = 6;
+var (tests, report, explanations, left, mode) = (args[0], args[1], new Explanations(args[3]), new Regex(args[4]), args[5]);
 var results = new Results(args[2]);
-var again = args[4].Split(',', StringSplitOptions.RemoveEmptyEntries);
-var mutants = Mutant.Read(report, args[5..]);
+var again = args[6].Split(',', StringSplitOptions.RemoveEmptyEntries);
+var mutants = Mutant.Read(report, args[7..]);
 Mutant? current = null;
 
 if (results.Unfinished is { } crashed && mutants.FirstOrDefault(mutant => mutant.Id == crashed) is { } culprit)
@@ -24,38 +24,31 @@ var watch = new Watch(() =>
 
     Environment.Exit(3);
 });
-var open = mutants.Where(mutant => results[mutant.Id] is not { } status || again.Contains(status)).ToArray();
+var open = mutants.Where(mutant => results[mutant.Id] is not { } status || (again.Contains(status) && explanations.Of(mutant) is null)).ToArray();
 Say($"{mutants.Count} mutants, {open.Length} to test");
-Say($"{Repair.TakeOutDefaults(Path.Combine(Path.GetDirectoryName(tests)!, "SecureChat.Signal.dll"))} defaults of out parameters taken out");
+Say($"{MutatedLibrary.Prepare(Path.Combine(Path.GetDirectoryName(tests)!, "SecureChat.Signal.dll"))} defaults of out parameters taken out");
 using var suite = new Suite(tests);
 var cases = suite.Cases.Where(test => !left.IsMatch(test.Name)).ToList();
 
-// The first pass makes the static fields, so that what the second reaches is reached each time.
-var everReached = new HashSet<int>();
-var reached = new Dictionary<Suite.Case, HashSet<int>>();
-var spent = new Dictionary<Suite.Case, TimeSpan>();
-foreach (var pass in new[] { 1, 2 })
+// Made anew by mutation/run with the tests, and read again by a process that takes over from one that a mutant ended.
+var reachFile = args[2] + ".reach";
+var isKnown = File.Exists(reachFile);
+var reach = isKnown ? Reach.Read(reachFile) : Reach.Measure(suite, cases, watch, Say);
+if (isKnown)
 {
-    foreach (var test in cases.ToArray())
-    {
-        Exception? failure = null;
-        var began = Stopwatch.GetTimestamp();
-        reached[test] = [.. suite.Reached(() => watch.Run(test.Run, TimeSpan.FromMinutes(3), out failure))];
-        spent[test] = Stopwatch.GetElapsedTime(began);
-        everReached.UnionWith(reached[test]);
-        if (failure is not null)
-        {
-            Say($"left out, fails without a mutant: {test.Name}: {failure.GetType().Name} {failure.Message.Split('\n')[0]}");
-            cases.Remove(test);
-        }
-    }
+    suite.MakeStaticFields();
+}
+else
+{
+    reach.Write(reachFile);
 }
 
-cases = [.. cases.OrderBy(test => spent[test])];
-Say($"{cases.Count} tests, {cases.Sum(test => spent[test].TotalSeconds):F1} s");
+cases = [.. cases.Where(test => reach.SpentBy.TryGetValue(test.Name, out var spent) && IsWanted(spent.TotalSeconds))
+    .OrderBy(test => reach.SpentBy[test.Name])];
+Say($"{cases.Count} tests, {cases.Sum(test => reach.SpentBy[test.Name].TotalSeconds):F1} s");
 foreach (var test in cases.TakeLast(8))
 {
-    Say($"  {spent[test].TotalSeconds:F2} s {test.Name}");
+    Say($"  {reach.SpentBy[test.Name].TotalSeconds:F2} s {test.Name}");
 }
 
 var done = 0;
@@ -64,9 +57,9 @@ foreach (var mutant in open)
 {
     current = mutant;
     results.Begin(mutant);
-    var covering = cases.Where(test => reached[test].Contains(mutant.Id)).ToArray();
+    var covering = cases.Where(test => reach.Of[test.Name].Contains(mutant.Id)).ToArray();
     var (status, killer) = covering.Length > 0 ? Try(suite, mutant, covering)
-        : everReached.Contains(mutant.Id) ? TryAlone(mutant)
+        : reach.Ever.Contains(mutant.Id) ? TryAlone(mutant)
         : ("NoCoverage", "");
     results.Add(mutant, status, killer);
     current = null;
@@ -86,7 +79,25 @@ foreach (var mutant in open)
     }
 }
 
-return 0;
+var unexplained = mutants.Where(mutant => results[mutant.Id] is "Survived" or "NoCoverage" && explanations.Of(mutant) is null).ToList();
+foreach (var mutant in unexplained)
+{
+    Say($"{results[mutant.Id]} {mutant.File}:{mutant.Line} {mutant.Kind}: {mutant.Source} -> {mutant.Replacement}");
+}
+
+foreach (var group in mutants.GroupBy(mutant => results[mutant.Id] is "Survived" or "NoCoverage" ? explanations.Of(mutant) ?? "not explained" : results[mutant.Id]))
+{
+    Say($"{group.Count(),5} {group.Key}");
+}
+
+return unexplained.Count is 0 ? 0 : 1;
+
+bool IsWanted(double seconds) => mode switch
+{
+    "quick" => seconds <= Quick,
+    "rest" => seconds <= Long,
+    _ => true,
+};
 
 #pragma warning disable RS0030 // The one place that prints.
 static void Say(string line) => Console.WriteLine($"{TimeProvider.System.GetUtcNow():HH:mm:ss} {line}");
@@ -108,7 +119,7 @@ static void Say(string line) => Console.WriteLine($"{TimeProvider.System.GetUtcN
         foreach (var test in covering)
         {
             where.Active = mutant.Id;
-            var limit = TimeSpan.FromSeconds(3) + (20 * spent.GetValueOrDefault(test));
+            var limit = TimeSpan.FromSeconds(3) + (20 * reach.SpentBy.GetValueOrDefault(test.Name));
             if (!watch.Run(test.Run, limit, out var failure))
             {
                 return ("Timeout", test.Name);

@@ -1,5 +1,6 @@
 using System.Collections;
 using System.Reflection;
+using System.Runtime.CompilerServices;
 using System.Runtime.Loader;
 
 namespace SecureChat.Mutation;
@@ -13,18 +14,18 @@ internal sealed class Suite : IDisposable
     private readonly LoadContext _context;
     private readonly Dictionary<Type, object> _fixtures = [];
     private readonly FieldInfo _active;
-    private readonly FieldInfo _capture;
-    private readonly MethodInfo _coverage;
+    private readonly Assembly _library;
+    private readonly byte[] _reached = new byte[1 << 16];
 
     public Suite(string testAssembly)
     {
         _context = new LoadContext(Path.GetFullPath(testAssembly));
         var tests = _context.LoadFromAssemblyPath(Path.GetFullPath(testAssembly));
-        var library = _context.LoadFromAssemblyName(new AssemblyName("SecureChat.Signal"));
-        var control = library.GetTypes().Single(type => type.Name == "MutantControl");
+        _library = _context.LoadFromAssemblyName(new AssemblyName("SecureChat.Signal"));
+        var control = _library.GetTypes().Single(type => type.Name == MutatedLibrary.Control);
         _active = control.GetField("ActiveMutant")!;
-        _capture = control.GetField("CaptureCoverage")!;
-        _coverage = control.GetMethod("GetCoverageData")!;
+        _active.SetValue(null, -1);
+        control.GetField(MutatedLibrary.Reached)!.SetValue(null, _reached);
         Cases = [.. tests.GetTypes().Where(type => type is { IsClass: true, IsPublic: true, IsAbstract: false })
             .OrderBy(type => type.FullName, StringComparer.Ordinal)
             .SelectMany(type => type.GetMethods(BindingFlags.Public | BindingFlags.Instance).SelectMany(method => CasesOf(type, method)))];
@@ -41,18 +42,18 @@ internal sealed class Suite : IDisposable
     /// <summary>Runs a test and says which mutants it reached. None is switched on meanwhile.</summary>
     public IReadOnlyList<int> Reached(Action test)
     {
-        _capture.SetValue(null, true);
-        _coverage.Invoke(null, null);
-        try
-        {
-            test();
-        }
-        finally
-        {
-            _capture.SetValue(null, false);
-        }
+        Array.Clear(_reached);
+        test();
+        return [.. Enumerable.Range(0, _reached.Length).Where(mutant => _reached[mutant] != 0)];
+    }
 
-        return [.. ((IList<int>[])_coverage.Invoke(null, null)!)[0]];
+    /// <summary>Makes all static fields of the library, with no mutant switched on.</summary>
+    public void MakeStaticFields()
+    {
+        foreach (var type in _library.GetTypes().Where(type => !type.ContainsGenericParameters))
+        {
+            RuntimeHelpers.RunClassConstructor(type.TypeHandle);
+        }
     }
 
     public void Dispose()
@@ -111,7 +112,7 @@ internal sealed class Suite : IDisposable
         try
         {
             var parameters = method.GetParameters();
-            var arguments = row.Select((value, i) => Convert(value, parameters[i].ParameterType)).ToArray();
+            var arguments = Gather(row, parameters).Select((value, i) => Convert(value, parameters[i].ParameterType)).ToArray();
             switch (method.Invoke(test, BindingFlags.DoNotWrapExceptions, null, arguments, null))
             {
                 case Task task:
@@ -128,6 +129,25 @@ internal sealed class Suite : IDisposable
         {
             (test as IDisposable)?.Dispose();
         }
+    }
+
+    // What is left of a row is the array of a last parameter that is declared params.
+    private static object?[] Gather(object?[] row, ParameterInfo[] parameters)
+    {
+        if (parameters is not [.., var last] || !last.IsDefined(typeof(ParamArrayAttribute)) || row.LastOrDefault()?.GetType() == last.ParameterType)
+        {
+            return row;
+        }
+
+        var element = last.ParameterType.GetElementType()!;
+        var rest = row[(parameters.Length - 1)..];
+        var array = Array.CreateInstance(element, rest.Length);
+        for (var i = 0; i < rest.Length; i++)
+        {
+            array.SetValue(Convert(rest[i], element), i);
+        }
+
+        return [.. row[..(parameters.Length - 1)], array];
     }
 
     private static object? Convert(object? value, Type type) =>

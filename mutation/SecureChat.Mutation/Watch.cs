@@ -89,9 +89,11 @@ internal sealed class Watch
                 {
                     _stuck();
                 }
-                else if (spent > _deadline)
+                else if (spent > _deadline && !_abort.IsCancellationRequested)
                 {
-                    _abort.Cancel();
+                    // Does not return before the test has given in, which some never do.
+                    var abort = _abort;
+                    new Thread(abort.Cancel) { IsBackground = true }.Start();
                 }
             }
         }
