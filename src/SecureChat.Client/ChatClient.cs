@@ -97,7 +97,7 @@ public sealed partial class ChatClient : IAsyncDisposable
         await _device.Turns.RunAsync(rows => _conversations.SweepAsync(rows, ct), ct);
         _connection = CancellationTokenSource.CreateLinkedTokenSource(_ends.Token);
         var loop = new SocketLoop(_device, _inbox);
-        _connected = loop.RunAsync(_connection.Token);
+        _connected = StayAsync(loop, _connection);
         _housekeeping.GoOnline();
         await loop.Ready.WaitAsync(ct);
         await PrepareAsync(ct);
@@ -141,6 +141,20 @@ public sealed partial class ChatClient : IAsyncDisposable
         _device.Dispose();
         _api.Dispose();
         _ends.Dispose();
+    }
+
+    /// <summary>Stays connected for as long as the rest of the client works: what makes that fail is told as what ended the connection.</summary>
+    private async Task StayAsync(SocketLoop loop, CancellationTokenSource connection)
+    {
+        var staying = loop.RunAsync(connection.Token);
+        if (await Task.WhenAny(staying, _work) == _work)
+        {
+            await connection.CancelAsync();
+            await staying.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await _work;
+        }
+
+        await staying;
     }
 
     /// <summary>What the server has to know of this device and this device of the account, once per connection.</summary>

@@ -52,12 +52,28 @@ internal sealed class Outbox(Device device, Delivery delivery) : IDisposable
             }
 
             kept = await device.Turns.RunAsync(async rows => await rows.ListAsync(Tables.Outbox, ct), ct);
-            return kept.Count == 0 ? null : kept.Min(entry => entry.Record.NextTry).ToTime();
+            return kept.GroupBy(entry => entry.Record.Recipient).Select(lane => DueAt(lane.Select(entry => entry.Record))).Min()?.ToTime();
         }
         finally
         {
             _turn.Release();
         }
+    }
+
+    // Those behind one that the server has not accepted yet wait for it, however long they have been due.
+    private static ulong? DueAt(IEnumerable<OutboxRecord> lane)
+    {
+        ulong? due = null;
+        foreach (var entry in lane.OrderBy(entry => entry.Content.Order.Sequence))
+        {
+            due = Math.Min(due ?? ulong.MaxValue, entry.NextTry);
+            if (entry.Acceptance == 0)
+            {
+                break;
+            }
+        }
+
+        return due;
     }
 
     /// <summary>The recipient has these: they need not be kept.</summary>

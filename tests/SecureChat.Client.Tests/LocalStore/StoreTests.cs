@@ -1,5 +1,6 @@
 using System.Text;
 using Microsoft.Data.Sqlite;
+using SecureChat.Client.Accounts;
 using SecureChat.Client.LocalStore;
 using SecureChat.Client.Sqlite;
 
@@ -131,6 +132,23 @@ public sealed class StoreTests : IDisposable
 
     private async Task<ILocalStore> OpenAsync(bool inMemory) => inMemory ? new MemoryStore() : await SqliteStore.OpenAsync(Path, Key, Ct);
 
+    [Fact]
+    public async Task A_store_that_fails_ends_the_connection_with_its_reason()
+    {
+        await using var world = await Support.World.StartAsync();
+        var store = new FailingStore();
+        await using var client = await ChatClient.SignUpAsync(
+            world.Server.OptionsFor(store), SignUpProof.Invite(await world.Server.CreateInviteAsync(Ct)), Ct);
+        await client.ConnectAsync(Ct);
+        var connection = client.Connection;
+
+        store.Fails = true;
+        await world.PassAsync(TimeSpan.FromHours(2));
+
+        var why = await Assert.ThrowsAsync<LocalStoreException>(() => connection);
+        Assert.Equal("damaged", why.Message);
+    }
+
     private static RowChange Put(string table, string key, string value) => new(table, key, Encoding.UTF8.GetBytes(value));
 
     private static string Text(byte[]? value) => Encoding.UTF8.GetString(value!);
@@ -196,5 +214,25 @@ public sealed class StoreTests : IDisposable
         var file = new SqliteConnection($"Data Source={path};Pooling=False");
         file.Open();
         return file;
+    }
+
+    private sealed class FailingStore : ILocalStore
+    {
+        private readonly MemoryStore _rows = new();
+
+        public bool Fails { get; set; }
+
+        public ValueTask<byte[]?> ReadAsync(string table, string key, CancellationToken ct) => Sound().ReadAsync(table, key, ct);
+
+        public ValueTask<IReadOnlyList<StoredRow>> ListAsync(string table, long after, int limit, CancellationToken ct) =>
+            Sound().ListAsync(table, after, limit, ct);
+
+        public ValueTask CommitAsync(IReadOnlyList<RowChange> changes, CancellationToken ct) => Sound().CommitAsync(changes, ct);
+
+        public ValueTask EraseRemovedAsync(CancellationToken ct) => Sound().EraseRemovedAsync(ct);
+
+        public ValueTask DisposeAsync() => _rows.DisposeAsync();
+
+        private MemoryStore Sound() => Fails ? throw new LocalStoreException("damaged") : _rows;
     }
 }

@@ -125,7 +125,13 @@ public sealed class PipelineTests
         var elsewhere = await SendAsync(node, "127.0.0.1", path: "/metrics", port: 8080);
 
         Assert.Equal((200, 404, 404), (metrics.StatusCode, api.StatusCode, elsewhere.StatusCode));
-        Assert.Contains("http_server_request_duration", await TextAsync(metrics), StringComparison.Ordinal);
+
+        // A request is measured when all of it has ended, which is after its answer.
+        Assert.True(await Eventually.IsAsync(true, async () =>
+        {
+            var text = await TextAsync(await SendAsync(node, "127.0.0.1", path: "/metrics", port: 9464));
+            return text.Contains("http_server_request_duration", StringComparison.Ordinal);
+        }));
     }
 
     [Fact]
