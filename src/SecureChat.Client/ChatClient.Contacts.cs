@@ -22,6 +22,30 @@ public sealed partial class ChatClient
         _housekeeping.Wake();
     }
 
+    /// <summary>The account's devices, as the server names them and as the account's own list does.</summary>
+    /// <exception cref="Connection.ServerException">The server refused.</exception>
+    public async Task<IReadOnlyList<OwnDevice>> DevicesAsync(CancellationToken ct)
+    {
+        var server = await _own.FetchAsync(ct);
+        var listed = await _device.Turns.RunAsync(async rows => DeviceLists.Of(await Contacts.GetAsync(rows, Account, ct)), ct);
+        return [.. server.Devices.Select(entry => new OwnDevice(
+            entry.Device, entry.Device == DeviceId, entry.Created, entry.LastSeen,
+            listed?.Devices.Contains(new ListedDevice(entry.Device, entry.RegistrationId)) ?? false))];
+    }
+
+    /// <summary>Looks at the code that a device shows which wants to be linked; on the account's first device.</summary>
+    /// <exception cref="FormatException">It is no such code.</exception>
+    /// <exception cref="LinkFailedException">The device does not wait any more, or somebody else has answered.</exception>
+    public Task<LinkRequest> ReviewLinkAsync(string code, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(code);
+        return LinkRequest.BeginAsync(_device, _own, code, ct);
+    }
+
+    /// <summary>Removes a linked device; a linked device removes itself alone. It reads nothing that is sent afterwards.</summary>
+    /// <exception cref="Connection.ServerException">The server refused: <c>not_found</c>, <c>forbidden</c>.</exception>
+    public Task RemoveDeviceAsync(int device, CancellationToken ct) => _own.RemoveAsync(device, ct);
+
     /// <summary>Drops what an account sends, and has the server refuse what it sends under its name; or hears it again.</summary>
     /// <exception cref="Connection.ServerException">The server refused; here it is blocked or not, as asked.</exception>
     public async Task BlockAsync(Guid account, bool blocked, CancellationToken ct)
@@ -90,3 +114,11 @@ public sealed partial class ChatClient
         Contacts.Put(rows, contact);
     }
 }
+
+/// <summary>One device of the account.</summary>
+/// <param name="Id">1 is the primary.</param>
+/// <param name="IsThis">Whether it is the one that asks.</param>
+/// <param name="Added">The day it was added.</param>
+/// <param name="LastSeen">The day it was last there.</param>
+/// <param name="IsListed">Whether the primary has agreed to it. If not, nothing is encrypted for it: remove it.</param>
+public sealed record OwnDevice(int Id, bool IsThis, DateOnly Added, DateOnly LastSeen, bool IsListed);

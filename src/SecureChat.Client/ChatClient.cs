@@ -14,6 +14,7 @@ public sealed partial class ChatClient : IAsyncDisposable
 {
     private readonly Device _device;
     private readonly ServerApi _api;
+    private readonly OwnDevices _own;
     private readonly Delivery _delivery;
     private readonly Outbox _outbox;
     private readonly Conversations _conversations;
@@ -29,6 +30,7 @@ public sealed partial class ChatClient : IAsyncDisposable
     {
         _api = api;
         _device = new Device(options, api, self, new EventFeed());
+        _own = new OwnDevices(_device);
         _delivery = new Delivery(_device);
         _outbox = new Outbox(_device, _delivery);
         _receipts = new Receipts(_device, new Delivery(_device), _outbox);
@@ -160,19 +162,8 @@ public sealed partial class ChatClient : IAsyncDisposable
     /// <summary>What the server has to know of this device and this device of the account, once per connection.</summary>
     private async Task PrepareAsync(CancellationToken ct)
     {
-        var devices = await _device.Credentials.WithTokenAsync(
-            token => _api.SendAsync<object, DeviceList>(HttpMethod.Get, "/v1/devices", token, null, ct), ct);
-        var isPublished = await _device.Turns.RunAsync(
-            async rows =>
-            {
-                var own = await Contacts.GetAsync(rows, Account, ct);
-                own.Devices.Clear();
-                own.Devices.AddRange(devices.Devices.Where(entry => entry.Device != DeviceId).Select(
-                    entry => new ContactDevice { Device = (uint)entry.Device, RegistrationId = (uint)entry.RegistrationId }));
-                Contacts.Put(rows, own);
-                return (await Device.SelfAsync(rows, ct)).PolicyPublished;
-            },
-            ct);
+        await _own.CompareAsync(ct);
+        var isPublished = await _device.Turns.RunAsync(async rows => (await Device.SelfAsync(rows, ct)).PolicyPublished, ct);
         if (isPublished || DeviceId != 1)
         {
             return;

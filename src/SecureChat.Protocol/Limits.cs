@@ -27,6 +27,9 @@ public static class Limits
     /// <summary>Encrypted device name, in bytes.</summary>
     public const int MaxDeviceNameBytes = 225;
 
+    /// <summary>Signed list of an account's devices, in bytes.</summary>
+    public const int MaxDeviceListBytes = 256;
+
     /// <summary>Encrypted username behind a link, in bytes.</summary>
     public const int MaxUsernameLinkBytes = 128;
 

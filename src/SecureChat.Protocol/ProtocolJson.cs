@@ -40,6 +40,7 @@ namespace SecureChat.Protocol;
 [JsonSerializable(typeof(BlockSender))]
 [JsonSerializable(typeof(ReportMessage))]
 [JsonSerializable(typeof(DeviceList))]
+[JsonSerializable(typeof(PublishDeviceList))]
 [JsonSerializable(typeof(RenameDevice))]
 [JsonSerializable(typeof(LinkCode))]
 [JsonSerializable(typeof(LinkDevice))]

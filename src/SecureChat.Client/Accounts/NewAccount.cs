@@ -5,6 +5,7 @@ using SecureChat.Client.Keys;
 using SecureChat.Client.LocalStore;
 using SecureChat.Protocol;
 using SecureChat.Protocol.Accounts;
+using SecureChat.Protocol.Proto;
 using SecureChat.Signal;
 using SecureChat.Signal.Keys;
 
@@ -23,7 +24,7 @@ internal static class NewAccount
     {
         using var identity = IdentityKeyPair.Generate(RandomSource.System);
         var profileKey = RandomNumberGenerator.GetBytes(ProfileKeySize);
-        await AddAsync(options, api, identity, profileKey, device => api.SendAsync<Register, Session>(
+        await AddAsync(options, api, identity, profileKey, NewRegistrationId(), ByteString.Empty, device => api.SendAsync<Register, Session>(
             HttpMethod.Post,
             "/v1/auth/register",
             accessToken: null,
@@ -32,13 +33,26 @@ internal static class NewAccount
     }
 
     /// <summary>Adds this device to an account whose primary gave it a code and the account's secrets.</summary>
-    public static Task LinkAsync(
-        ChatOptions options, ServerApi api, string code, IdentityKeyPair identity, byte[] profileKey, CancellationToken ct) =>
-        AddAsync(options, api, identity, profileKey, device => api.SendAsync<LinkDevice, Session>(
-            HttpMethod.Post, "/v1/devices/link", accessToken: null, new LinkDevice(code, device), ct), ct);
+    public static async Task LinkAsync(ChatOptions options, ServerApi api, int registrationId, LinkSecrets secrets, CancellationToken ct)
+    {
+        using var identity = IdentityKeyPair.Parse(secrets.IdentityKeyPair.Span);
+        await AddAsync(options, api, identity, secrets.ProfileKey.ToByteArray(), registrationId, secrets.DeviceList, device =>
+            api.SendAsync<LinkDevice, Session>(
+                HttpMethod.Post, "/v1/devices/link", accessToken: null, new LinkDevice(secrets.Code, device), ct), ct);
+    }
+
+    /// <summary>A random registration id, which tells two devices of one number apart.</summary>
+    public static int NewRegistrationId() => RandomNumberGenerator.GetInt32(1, MaxRegistrationId + 1);
 
     private static async Task AddAsync(
-        ChatOptions options, ServerApi api, IdentityKeyPair identity, byte[] profileKey, Func<NewDevice, Task<Session>> add, CancellationToken ct)
+        ChatOptions options,
+        ServerApi api,
+        IdentityKeyPair identity,
+        byte[] profileKey,
+        int registrationId,
+        ByteString deviceList,
+        Func<NewDevice, Task<Session>> add,
+        CancellationToken ct)
     {
         var rows = new StoreTransaction(options.Store);
         if (await rows.ReadAsync(Tables.Self, Tables.Only, ct) is not null)
@@ -49,7 +63,7 @@ internal static class NewAccount
         var now = options.Time.GetUtcNow();
         var self = new SelfRecord
         {
-            RegistrationId = (uint)RandomNumberGenerator.GetInt32(1, MaxRegistrationId + 1),
+            RegistrationId = (uint)registrationId,
             IdentityKeyPair = ByteString.CopyFrom(identity.Serialize()),
             ProfileKey = ByteString.CopyFrom(profileKey),
             NextKeyId = (uint)RandomNumberGenerator.GetInt32(1, Limits.MaxKeyId / 2),
@@ -68,6 +82,7 @@ internal static class NewAccount
             Account = self.Account,
             Accepted = true,
             IdentityKey = ByteString.CopyFrom(identity.PublicKey.Serialize()),
+            DeviceList = deviceList,
         });
         await rows.CommitAsync(CancellationToken.None);
 

@@ -57,6 +57,11 @@ internal sealed class SignalStores(StoreTransaction rows, IdentityPolicy policy,
         }
 
         contact.IdentityKey = ByteString.CopyFrom(identity.Serialize());
+        if (SignedDeviceList.TryRead(contact.DeviceList.Span, account, identity) is null)
+        {
+            contact.DeviceList = ByteString.Empty;
+        }
+
         Contacts.Put(rows, contact);
     }
 

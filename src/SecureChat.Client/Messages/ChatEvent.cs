@@ -1,3 +1,4 @@
+using SecureChat.Client.Accounts;
 using SecureChat.Client.LocalStore;
 using SecureChat.Protocol.Proto;
 
@@ -26,6 +27,12 @@ public sealed record IdentityChanged(Guid Account) : ChatEvent;
 
 /// <summary>A device was added to this account. One that the person does not know of is an attack.</summary>
 public sealed record DeviceLinked(int Device) : ChatEvent;
+
+/// <summary>
+/// The server names devices of an account that the account itself does not: nothing is encrypted for them, and what waits for the
+/// account goes on waiting. Of one's own account: somebody may be adding a device.
+/// </summary>
+public sealed record DeviceListInvalid(Guid Account, DeviceListFault Fault) : ChatEvent;
 
 /// <summary>Somebody types, or has stopped. Told to whoever listens at that moment.</summary>
 public sealed record TypingChanged(Guid Account, bool Stopped) : ChatEvent;

@@ -89,9 +89,9 @@ internal sealed class Delivery(Device device)
 
             if (parcel.NeedsAllKeys || parcel.NeedsKeys.Count > 0)
             {
-                if (!await StartSessionsAsync(account, parcel, ct))
+                if (await StartSessionsAsync(account, parcel, ct) is { } prevented)
                 {
-                    return Handed.AwaitsApproval;
+                    return prevented;
                 }
 
                 continue;
@@ -135,7 +135,7 @@ internal sealed class Delivery(Device device)
         {
             var address = Device.AddressOf(account, (int)target.Device);
             using var session = await stores.LoadAsync(address, ct);
-            if (session is null || !session.CanSend(device.Now)
+            if (session is null || !session.CanSend(device.Now) || !DeviceLists.Lists(contact, (int)target.Device)
                 || !session.RemoteIdentity!.Serialize().AsSpan().SequenceEqual(contact.IdentityKey.Span))
             {
                 parcel.NeedsKeys.Add((int)target.Device);
@@ -149,6 +149,13 @@ internal sealed class Delivery(Device device)
 
         var seals = certificate is not null && !contact.ProfileKey.IsEmpty && !contact.RightRefused;
         parcel.Right = seals ? Device.AccessKeyOf(contact.ProfileKey.Span) : null;
+
+        // Whoever hears from a linked device for the first time must be able to see that it is one.
+        if (content.Order is not null || device.Id != 1)
+        {
+            content.DeviceList = (await Contacts.GetAsync(rows, device.Account, ct)).DeviceList;
+        }
+
         var padded = ContentPadding.Pad(content);
         foreach (var target in contact.Devices)
         {
@@ -200,8 +207,9 @@ internal sealed class Delivery(Device device)
             ct);
     }
 
-    /// <summary>Fetches keys and starts sessions; false: the identity changed and the person has to agree.</summary>
-    private async Task<bool> StartSessionsAsync(Guid account, Parcel parcel, CancellationToken ct)
+    /// <summary>Fetches keys and starts sessions.</summary>
+    /// <returns>What prevented it; null: nothing.</returns>
+    private async Task<Handed?> StartSessionsAsync(Guid account, Parcel parcel, CancellationToken ct)
     {
         var bundles = new List<KeyBundles>();
         foreach (int? id in parcel.NeedsAllKeys ? [null] : parcel.NeedsKeys.Select(id => (int?)id))
@@ -214,11 +222,16 @@ internal sealed class Delivery(Device device)
         return await device.Turns.RunAsync(rows => StartAsync(rows, account, bundles, ct), ct);
     }
 
-    private async Task<bool> StartAsync(StoreTransaction rows, Guid account, List<KeyBundles> bundles, CancellationToken ct)
+    private async Task<Handed?> StartAsync(StoreTransaction rows, Guid account, List<KeyBundles> bundles, CancellationToken ct)
     {
         var cipher = device.Cipher(rows, out var stores);
         foreach (var bundle in bundles)
         {
+            if (await IsForeignAsync(rows, account, bundle, ct))
+            {
+                return Handed.Later;
+            }
+
             var identity = PublicKey.Parse(bundle.IdentityKey);
             foreach (var keys in bundle.Devices.Where(keys => account != device.Account || keys.Device != device.Id))
             {
@@ -230,14 +243,31 @@ internal sealed class Delivery(Device device)
                 catch (SignalException untrusted) when (untrusted.Error == SignalError.UntrustedIdentity)
                 {
                     await stores.SaveAsync(address, identity, ct);
-                    return false;
+                    return Handed.AwaitsApproval;
                 }
 
                 await AddDeviceAsync(rows, account, keys.Device, keys.RegistrationId, ct);
             }
         }
 
-        return true;
+        return null;
+    }
+
+    /// <summary>Whether the server named a device that is not the account's: then nothing is encrypted for any of those that it named.</summary>
+    private async Task<bool> IsForeignAsync(StoreTransaction rows, Guid account, KeyBundles bundle, CancellationToken ct)
+    {
+        var contact = await Contacts.GetAsync(rows, account, ct);
+        var fault = DeviceLists.Check(contact, bundle);
+        if (fault is not null)
+        {
+            foreach (var foreign in contact.Devices.Where(known => !DeviceLists.Lists(contact, (int)known.Device)).ToList())
+            {
+                contact.Devices.Remove(foreign);
+            }
+        }
+
+        DeviceLists.Tell(rows, device.Events, contact, fault);
+        return fault is not null;
     }
 
     private static async Task AddDeviceAsync(StoreTransaction rows, Guid account, int id, int registrationId, CancellationToken ct)

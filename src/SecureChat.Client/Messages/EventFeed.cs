@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
+using SecureChat.Client.Accounts;
 using SecureChat.Client.LocalStore;
 
 namespace SecureChat.Client.Messages;
@@ -89,6 +90,8 @@ internal sealed class EventFeed : IDisposable
                 record.Erased.Conversation.ToGuid(), record.Erased.Sender.ToGuid(), record.Erased.Id.ToGuid()),
             EventRecord.BodyOneofCase.IdentityChanged => new IdentityChanged(record.IdentityChanged.ToGuid()),
             EventRecord.BodyOneofCase.DeviceAdded => new DeviceLinked((int)record.DeviceAdded),
+            EventRecord.BodyOneofCase.ListFault => new DeviceListInvalid(
+                record.ListFault.Account.ToGuid(), (DeviceListFault)(int)record.ListFault.Fault),
             _ => null,
         };
 

@@ -95,10 +95,20 @@ internal sealed class Inbox(Device device, Contents contents, Outbox outbox, Ret
             return;
         }
 
-        if (ContentPadding.TryUnpad(padded) is { } content)
+        if (ContentPadding.TryUnpad(padded) is { } content && await IsListedAsync(rows, opened, content, ct))
         {
             await contents.TakeInAsync(rows, new Arrived(opened.Sender, (uint)opened.Device, content), ct);
         }
+    }
+
+    /// <summary>Whether the account says that the device which sent it is its own: one that was removed has the identity key still.</summary>
+    private async Task<bool> IsListedAsync(StoreTransaction rows, Opened opened, Content content, CancellationToken ct)
+    {
+        var contact = await Contacts.GetAsync(rows, opened.Sender, ct);
+        var fault = DeviceLists.Told(contact, content.DeviceList.Span);
+        var isListed = DeviceLists.Lists(contact, opened.Device);
+        DeviceLists.Tell(rows, device.Events, contact, fault ?? (isListed ? contact.Fault() : DeviceListFault.Unlisted));
+        return isListed;
     }
 
     /// <summary>A device of a contact could not read what we sent it.</summary>

@@ -1,7 +1,12 @@
 namespace SecureChat.Protocol.Accounts;
 
 /// <summary>The caller's devices. Spec: docs/protocol/accounts.md#devices.</summary>
-public sealed record DeviceList(IReadOnlyList<DeviceEntry> Devices);
+/// <param name="List">The signed list as the primary published it; absent before it has.</param>
+public sealed record DeviceList(IReadOnlyList<DeviceEntry> Devices, byte[]? List = null);
+
+/// <summary>What the account says of its devices. Spec: docs/protocol/device-lists.md.</summary>
+/// <param name="List">At most 256 bytes; the server does not read it.</param>
+public sealed record PublishDeviceList(byte[] List);
 
 /// <summary>One of the caller's devices.</summary>
 /// <param name="Device">1 is the primary.</param>

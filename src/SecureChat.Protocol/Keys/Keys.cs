@@ -37,8 +37,10 @@ public sealed record CheckKeys(byte[] Digest);
 public sealed record FetchKeys(Guid Account, int? Device = null);
 
 /// <summary>An account's identity key and a prekey bundle for each device asked for.</summary>
+/// <param name="DeviceList">What the account says of its devices, signed; absent if it says nothing. Spec: docs/protocol/device-lists.md.</param>
 /// <param name="Padding">Makes the answer as long without one-time keys as with them, so that its length tells nothing.</param>
-public sealed record KeyBundles(byte[] IdentityKey, IReadOnlyList<DeviceKeys> Devices, string Padding = "");
+public sealed record KeyBundles(
+    byte[] IdentityKey, IReadOnlyList<DeviceKeys> Devices, byte[]? DeviceList = null, string Padding = "");
 
 /// <summary>One device's prekeys, for one new session.</summary>
 /// <param name="OneTimeKey">Absent when none is left or the owner's budget is used up: PQXDH works without.</param>

@@ -61,7 +61,7 @@ internal sealed class AccountStore(
                     UPDATE accounts SET identity_key = {identityKey}, last_seen_day = {Days.Since1970(time.GetUtcNow())},
                         lock_salt = CASE WHEN {keepLock} = 1 THEN lock_salt ELSE NULL END,
                         lock_hash = CASE WHEN {keepLock} = 1 THEN lock_hash ELSE NULL END,
-                        lock_failures = 0, lock_retry_at = NULL
+                        lock_failures = 0, lock_retry_at = NULL, device_list = NULL
                     WHERE account = {account}
                     """, ct);
                 if (updated is 0)

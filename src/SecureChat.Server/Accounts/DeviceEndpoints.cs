@@ -12,6 +12,7 @@ internal static class DeviceEndpoints
     {
         var devices = app.MapGroup("/v1/devices").WithTags("Devices").WithRetryAfter().RequireAuthorization();
         devices.MapGet("/", List).RequireLimit(RateLimits.OwnAccount);
+        devices.MapPut("/list", PublishList).RequireLimit(RateLimits.OwnAccount);
         devices.MapPut("/{device:int}/name", Rename).RequireLimit(RateLimits.OwnAccount);
         devices.MapDelete("/{device:int}", Remove).RequireLimit(RateLimits.OwnAccount);
         devices.MapPost("/link-code", CreateLinkCode).RequireLimit(RateLimits.Provision);
@@ -24,6 +25,24 @@ internal static class DeviceEndpoints
     /// <summary><c>GET /v1/devices</c>: the account's devices.</summary>
     private static async Task<Ok<DeviceList>> List(Caller caller, DeviceStore devices, CancellationToken ct) =>
         TypedResults.Ok(await devices.ListAsync(caller.Account, ct));
+
+    /// <summary><c>PUT /v1/devices/list</c>: the signed list that whoever starts a session is given. Primary only.</summary>
+    private static async Task<Results<NoContent, ProblemHttpResult>> PublishList(
+        PublishDeviceList body, Caller caller, DeviceStore devices, CancellationToken ct)
+    {
+        if (!caller.IsPrimary)
+        {
+            return Problem.From(ProtocolError.Forbidden);
+        }
+
+        if (body.List.Length is 0 or > Limits.MaxDeviceListBytes)
+        {
+            return Problem.From(ProtocolError.Malformed);
+        }
+
+        await devices.PublishListAsync(caller.Account, body.List, ct);
+        return TypedResults.NoContent();
+    }
 
     /// <summary><c>PUT /v1/devices/{device}/name</c>: the primary names any device, a linked one itself.</summary>
     private static async Task<Results<NoContent, ProblemHttpResult>> Rename(

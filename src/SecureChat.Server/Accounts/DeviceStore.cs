@@ -24,8 +24,13 @@ internal sealed class DeviceStore(Database db, IHotStore hot, IMessageQueue queu
             SELECT device, registration_id, name, capabilities, created_day, last_seen_day
             FROM devices WHERE account = {account} ORDER BY device
             """, ct);
-        return new DeviceList([.. rows.Select(row => row.ToEntry())]);
+        var list = await db.FirstOrDefaultAsync<byte[]>($"SELECT device_list FROM accounts WHERE account = {account}", ct);
+        return new DeviceList([.. rows.Select(row => row.ToEntry())], list);
     }
+
+    /// <summary>Keeps what the account says of its devices; the server only hands it on.</summary>
+    public Task PublishListAsync(Guid account, byte[] list, CancellationToken ct) =>
+        db.ExecuteAsync($"UPDATE accounts SET device_list = {list} WHERE account = {account}", ct);
 
     public async Task<bool> RenameAsync(DeviceAddress device, byte[]? name, CancellationToken ct) =>
         await db.ExecuteAsync(

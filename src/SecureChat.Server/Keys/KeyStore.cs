@@ -45,7 +45,7 @@ internal sealed class KeyStore(Database db, TimeProvider time)
     public Task<List<DeviceKeysRow>> DevicesAsync(Guid account, int? device, CancellationToken ct) =>
         db.QueryAsync<DeviceKeysRow>($"""
             SELECT d.device, d.registration_id, k.signed_id, k.signed_key, k.signed_signature, k.signed_at,
-                k.last_resort_id, k.last_resort_key, k.last_resort_signature, k.last_resort_at, a.identity_key
+                k.last_resort_id, k.last_resort_key, k.last_resort_signature, k.last_resort_at, a.identity_key, a.device_list
             FROM devices d
             JOIN device_keys k ON k.account = d.account AND k.device = d.device
             JOIN accounts a ON a.account = d.account
@@ -170,4 +170,6 @@ internal sealed record DeviceKeysRow
     public DateTimeOffset LastResortAt { get; init; }
 
     public byte[] IdentityKey { get; init; } = [];
+
+    public byte[]? DeviceList { get; init; }
 }

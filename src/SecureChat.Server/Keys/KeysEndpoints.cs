@@ -119,7 +119,7 @@ internal static class KeysEndpoints
             await reminders.TakenAsync(address, ct);
         }
 
-        return TypedResults.Ok(Padded(new KeyBundles(rows[0].IdentityKey, devices), json.Value.SerializerOptions));
+        return TypedResults.Ok(Padded(new KeyBundles(rows[0].IdentityKey, devices, rows[0].DeviceList), json.Value.SerializerOptions));
     }
 
     private static async Task<DeviceKeys> BundleAsync(
@@ -152,6 +152,6 @@ internal static class KeysEndpoints
             [.. device.IdentityKey, .. ids[..8], .. device.SignedKey, .. ids[8..], .. device.LastResortKey]);
     }
 
-    private const int FixedBytes = 512;
+    private const int FixedBytes = 896;
     private const int BytesPerDevice = 3072;
 }

@@ -14,7 +14,8 @@ CREATE TABLE accounts (
     lock_failures BIGINT NOT NULL,
     lock_retry_at BIGINT,
     created_day BIGINT NOT NULL,
-    last_seen_day BIGINT NOT NULL
+    last_seen_day BIGINT NOT NULL,
+    device_list BYTEA
 );
 
 CREATE TABLE backup_chunks (

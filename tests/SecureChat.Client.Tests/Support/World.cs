@@ -1,12 +1,9 @@
 using System.Diagnostics;
 using Microsoft.Extensions.Time.Testing;
 using SecureChat.Client.Accounts;
-using SecureChat.Client.Connection;
 using SecureChat.Client.LocalStore;
 using SecureChat.Client.Messages;
 using SecureChat.Client.Testing;
-using SecureChat.Protocol.Accounts;
-using SecureChat.Signal.Keys;
 
 namespace SecureChat.Client.Tests.Support;
 
@@ -178,14 +175,11 @@ internal sealed class Person : IAsyncDisposable
     /// <summary>Makes the device of <paramref name="options"/> another one of this account.</summary>
     public async Task<ChatClient> LinkAsync(ChatOptions options)
     {
-        using var api = new ServerApi(options.Server, options.Network);
-        using var credentials = new Credentials(Options.Store, api, Options.Time);
-        var token = await credentials.TokenAsync(refused: null, World.Ct);
-        var code = await api.SendAsync<object, LinkCode>(HttpMethod.Post, "/v1/devices/link-code", token, null, World.Ct);
-        var self = (await new StoreTransaction(Options.Store).ReadAsync(Tables.Self, Tables.Only, World.Ct))!;
-        using var identity = IdentityKeyPair.Parse(self.IdentityKeyPair.Span);
-        await NewAccount.LinkAsync(options, api, code.Code, identity, self.ProfileKey.ToByteArray(), World.Ct);
-        return await ChatClient.OpenAsync(options, World.Ct);
+        await using var link = await DeviceLink.BeginAsync(options, World.Ct);
+        var request = await Client.ReviewLinkAsync(link.Code, World.Ct);
+        Assert.Equal(request.Number, await link.NumberAsync(World.Ct));
+        await request.ApproveAsync(World.Ct);
+        return await link.CompleteAsync(World.Ct);
     }
 
     public async ValueTask DisposeAsync()

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using SecureChat.Protocol.Accounts;
+using SecureChat.Protocol.Keys;
 using SecureChat.Protocol.Proto;
 using SecureChat.Server.Accounts;
 using SecureChat.Server.Storage;
@@ -69,6 +70,43 @@ public sealed class DeviceTests
         Assert.Equal(5, outcomes.Count(outcome => outcome is "409 too_many_devices"));
         Assert.Equal("409 too_many_devices", await (await ada.Http.PostAsync("/v1/devices/link-code", new { })).OutcomeAsync());
         Assert.Equal([1, 2, 3, 4, 5, 6], (await ListAsync(ada)).Devices.Select(device => device.Device));
+    }
+
+    [Theory, EveryStore]
+    public async Task The_signed_list_is_kept_for_whoever_asks_for_keys(Stores stores)
+    {
+        await using var node = await Node.StartAsync(stores);
+        using var ada = await Member.SignUpAsync(node, "ada@example.org");
+        using var tablet = await ada.LinkAsync(node);
+        var list = RandomNumberGenerator.GetBytes(256);
+
+        var outcomes = new List<string>();
+        foreach (var (client, body) in new[] { (ada.Http, list), (ada.Http, []), (ada.Http, [.. list, 0]), (tablet.Http, list[..100]) })
+        {
+            outcomes.Add(await (await client.SendAsync(HttpMethod.Put, "/v1/devices/list", new PublishDeviceList(body))).OutcomeAsync());
+        }
+
+        var fetched = await KeysAsync(node, ada);
+        var listed = await ListAsync(tablet);
+
+        Assert.Equal(["204", "400 malformed", "400 malformed", "403 forbidden"], outcomes);
+        Assert.Equal(list, fetched.DeviceList);
+        Assert.Equal(list, listed.List);
+    }
+
+    [Fact]
+    public async Task A_signed_list_ends_with_the_identity_that_signed_it()
+    {
+        await using var node = await Node.StartAsync();
+        using var ada = await Member.SignUpAsync(node, "ada@example.org");
+        await ada.Http.SendAsync(HttpMethod.Put, "/v1/devices/list", new PublishDeviceList([1]));
+        var before = await KeysAsync(node, ada);
+
+        node.Clock.Advance(TimeSpan.FromMinutes(1));
+        await ada.Person.SignUpAsync(node, "ada@example.org");
+
+        Assert.Equal([1], before.DeviceList);
+        Assert.Null((await KeysAsync(node, ada)).DeviceList);
     }
 
     [Theory, EveryStore]
@@ -171,4 +209,7 @@ public sealed class DeviceTests
 
     private static async Task<string> ProvisionAsync(Member member, byte[] address, byte[] message) => await (await member.Http
         .SendAsync(HttpMethod.Put, "/v1/provisioning", new ProvisioningMessage(address, message))).OutcomeAsync();
+
+    private static async Task<KeyBundles> KeysAsync(Node node, Member of) =>
+        await (await node.Http.PostAsync("/v1/keys/fetch", new FetchKeys(of.Account))).ReadAsync<KeyBundles>();
 }

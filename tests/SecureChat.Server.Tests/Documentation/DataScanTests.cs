@@ -128,6 +128,7 @@ public sealed partial class DataScanTests
         await PutAsync(ada, "/v1/account/discoverable", new Discoverable(true));
         await (await ada.Http.PostAsync("/v1/account/username/reserve", new ReserveUsername([name]))).ReadAsync<UsernameHash>();
         await scan.LookAsync(Ct);
+        await PutAsync(ada, "/v1/devices/list", new PublishDeviceList([1, 2, 3]));
         await PutAsync(ada, "/v1/account/username", new ConfirmUsername(name, [7, 7]));
         await PutAsync(ada, "/v1/account/registration-lock", new SetRegistrationLock(LockToken));
         for (var i = 0; i < 10; i++)
