@@ -61,7 +61,7 @@ public sealed class RelayCredentials(Worlds worlds, LibsignalPeer peer, ITestOut
             genuine with { Username = "" },
             genuine with { Password = "" },
             genuine with { Password = genuine.Username },
-            Signed($"{expires}:{name}", RelayedCalls.NewSecret()),
+            Signed($"{expires}:{name}", Coturn.NewSecret()),
             Signed($"{expires}:{name}", ""),
             Signed($"{expires}:{name}", "turn.example.org"),
         ];
@@ -120,7 +120,7 @@ public sealed class RelayCredentials(Worlds worlds, LibsignalPeer peer, ITestOut
     [Fact]
     public async Task Credentials_of_both_secrets_are_good_while_one_takes_the_place_of_the_other()
     {
-        var (current, next) = (RelayedCalls.NewSecret(), RelayedCalls.NewSecret());
+        var (current, next) = (Coturn.NewSecret(), Coturn.NewSecret());
         await using var calls = await RelayedCalls.StartAsync(worlds, peer, Ct, secrets: [current, next]);
         var issued = await calls.CredentialAsync(Ct);
         TurnCredential[] credentials = [issued, Signed(issued.Username, current), Signed(issued.Username, next), Signed(issued.Username, "x")];

@@ -12,7 +12,7 @@ public sealed partial class AttackTests
     public void Every_attack_in_the_table_has_a_test_of_its_id_and_every_such_test_is_in_the_table()
     {
         var tests = Sources.Under("tests/SecureChat.Server.Tests").Concat(Sources.Under("tests/SecureChat.Client.Tests"))
-            .Concat(Sources.Under("tests/SecureChat.Scenarios"))
+            .Concat(Sources.Under("tests/SecureChat.Scenarios")).Concat(Sources.Under("tests/SecureChat.Browser.Tests"))
             .SelectMany(file => Sources.Parse(file).DescendantNodes().OfType<MethodDeclarationSyntax>())
             .Select(method => method.Identifier.Text).Where(name => Test().IsMatch(name)).Order().ToList();
         var rows = Rows(cells: 6).ToList();

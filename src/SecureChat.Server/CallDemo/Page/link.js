@@ -20,7 +20,7 @@ export const SLOTS = ["microphone", "camera", "screen"];
  * @property {(text: any) => void} control A message of the control channel.
  * @property {(stream: MediaStream, slot: string) => void} media
  * @property {() => void} verified Media may flow.
- * @property {(reason: "certificate" | "failed" | "stale") => void} ended
+ * @property {(reason: "certificate" | "failed" | "stale", offer: any) => void} ended
  */
 
 export class Link {
@@ -29,7 +29,8 @@ export class Link {
   #isVerified = false;
   #isClosed = false;
   #offeredOnce = false;
-  /** @type {RTCIceCandidateInit[]} */ #early = [];
+  /** @type {any[]} */ #early = [];
+  /** @type {string[]} */ #unread = [];
   /** @type {Promise<void>} */ #turn = Promise.resolve();
   /** @type {number | undefined} */ #restart;
   /** @type {number | undefined} */ #patience;
@@ -60,7 +61,9 @@ export class Link {
   offer() {
     return this.#inTurn(async () => {
       if (this.connection.signalingState === "have-local-offer") {
-        await this.connection.setLocalDescription({ type: "rollback" });
+        // It was lost with the socket. By now it names the candidates that were lost with it.
+        this.#describe();
+        return;
       }
       if (this.#transceivers.length === 0) {
         this.#transceivers = ["audio", "video", "video"].map(kind => this.connection.addTransceiver(kind, { direction: "sendrecv" }));
@@ -87,12 +90,12 @@ export class Link {
       }
       if (this.#remoteId && message.link !== this.#remoteId) {
         if (message.type === "offer") {
-          this.#end("stale");
+          this.#end("stale", message);
         }
       } else if (message.kind === "description") {
         await this.#onDescription(message);
       } else if (message.kind === "candidate") {
-        await this.#onCandidate(message.candidate);
+        await this.#onCandidate(message);
       }
     });
   }
@@ -131,12 +134,12 @@ export class Link {
       if (!this.events.yields()) {
         return;
       }
-      await this.connection.setLocalDescription({ type: "rollback" });
       if (!this.#fingerprint) {
-        // Never negotiated: the other's offer brings slots of its own.
-        this.#transceivers.forEach(one => one.stop());
-        this.#transceivers = [];
+        // Never negotiated: the other's offer brings slots of its own, and is answered by a new link.
+        this.#end("stale", message);
+        return;
       }
+      await this.connection.setLocalDescription({ type: "rollback" });
     } else if (!isOffer && this.connection.signalingState !== "have-local-offer") {
       return;
     }
@@ -162,17 +165,14 @@ export class Link {
     this.#describe();
   }
 
-  /** @param {RTCIceCandidateInit | null} candidate */
-  async #onCandidate(candidate) {
-    if (!candidate) {
-      return;
-    }
+  /** @param {any} message */
+  async #onCandidate(message) {
     if (!this.connection.remoteDescription) {
-      this.#early.push(candidate);
-      return;
+      this.#early.push(message);
+    } else if (message.candidate && message.link === this.#remoteId) {
+      // One of an earlier network is refused; it is of no use either.
+      await this.connection.addIceCandidate(message.candidate).catch(() => {});
     }
-    // One of an offer that did not stand, or of an earlier network, is refused; it is of no use either.
-    await this.connection.addIceCandidate(candidate).catch(() => {});
   }
 
   #listen() {
@@ -200,6 +200,11 @@ export class Link {
 
   /** @param {string} text */
   #onControl(text) {
+    if (!this.#isVerified) {
+      // Nothing is believed before the certificate was compared; the other side may be done with that already.
+      this.#unread.push(text);
+      return;
+    }
     try {
       this.events.control(JSON.parse(text));
     } catch {
@@ -251,11 +256,14 @@ export class Link {
     }
     this.#isVerified = true;
     this.#beContent();
-    for (const [slot, track] of Object.entries(this.tracks())) {
-      await this.replace(slot, track);
+    // Before anything that takes time: from now on messages are taken in as they come.
+    this.events.verified();
+    this.#unread.splice(0).forEach(text => this.#onControl(text));
+    for (const slot of SLOTS) {
+      // What is on now: a camera may have been opened meanwhile.
+      await this.replace(slot, this.tracks()[slot]);
     }
     this.#transceivers.forEach((one, index) => one.receiver.track.muted || this.#show(index));
-    this.events.verified();
     this.events.changed();
   }
 
@@ -269,11 +277,11 @@ export class Link {
     return this.#turn;
   }
 
-  /** @param {"certificate" | "failed" | "stale"} reason */
-  #end(reason) {
+  /** @param {"certificate" | "failed" | "stale"} reason @param {any} [offer] What the next link begins with. */
+  #end(reason, offer) {
     if (!this.#isClosed) {
       this.close();
-      this.events.ended(reason);
+      this.events.ended(reason, offer);
     }
   }
 }

@@ -190,6 +190,11 @@ async function prepare() {
   if (problems.length > 0) {
     notice(problems.join(" ") + " You can join without.");
   }
+  if (document.body.dataset.page === "after") {
+    devices.close();
+  }
+  // Who was quick is in the call already.
+  mesh?.publish();
   showOwn();
 }
 

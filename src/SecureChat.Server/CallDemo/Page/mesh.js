@@ -1,7 +1,7 @@
 // @ts-check
 // Everybody in the room, each with a link of their own. Spec: docs/protocol/calls.md#the-pages-signals.
 import { randomId } from "./encoding.js";
-import { Link } from "./link.js";
+import { Link, SLOTS } from "./link.js";
 import { RoomSocket } from "./room-socket.js";
 import { Seal } from "./seal.js";
 import { Transfers } from "./transfer.js";
@@ -81,8 +81,8 @@ export class Mesh {
   /** Tells everybody what is on, and hands every link the tracks. */
   async publish() {
     for (const { link } of this.members.values()) {
-      for (const [slot, track] of Object.entries(this.devices.tracks())) {
-        await link?.replace(slot, track);
+      for (const slot of SLOTS) {
+        await link?.replace(slot, this.devices.tracks()[slot]);
       }
       link?.say(this.#state());
     }
@@ -164,19 +164,14 @@ export class Mesh {
     } else {
       member.state = member.state === "failed" ? "connecting" : member.state;
       const link = (member.link ??= this.#connect(member));
-      link.receive(message).then(() => {
-        // The other side began anew: so does this one, with that same message.
-        if (member.link === null && member.state === "connecting" && message.type === "offer") {
-          member.link = this.#connect(member);
-          member.link.receive(message);
-        }
-      });
+      link.receive(message);
     }
   }
 
   /** @param {Member} member */
   #restart(member) {
     member.link?.close();
+    member.transfers.pause();
     member.state = "connecting";
     return (member.link = this.#connect(member));
   }
@@ -211,7 +206,7 @@ export class Mesh {
           link.say(this.#state());
           member.transfers.attach(message => link.say(message), link.files);
         },
-        ended: reason => this.#onEnded(member, reason),
+        ended: (reason, offer) => this.#onEnded(member, reason, offer),
       });
     return link;
   }
@@ -230,18 +225,24 @@ export class Mesh {
     }
   }
 
-  /** @param {Member} member @param {"certificate" | "failed" | "stale"} reason */
-  #onEnded(member, reason) {
+  /** @param {Member} member @param {"certificate" | "failed" | "stale"} reason @param {any} offer */
+  #onEnded(member, reason, offer) {
     member.media = {};
+    member.transfers.pause();
     if (reason === "certificate") {
       this.#refuse(member, true);
       return;
     }
+    if (reason === "stale") {
+      // The other side began anew: so does this one, at once, before more of it comes.
+      this.#restart(member).receive(offer);
+      return;
+    }
     member.link = null;
-    member.state = reason === "stale" ? "connecting" : "failed";
-    if (member.state === "failed" && member.number === 0) {
+    member.state = "failed";
+    if (member.number === 0) {
       this.#remove(member);
-    } else if (member.state === "failed") {
+    } else {
       // One before the other: both at once would only meet.
       const wait = this.socket.self < member.number ? RETRY_AFTER : 2 * RETRY_AFTER;
       setTimeout(() => member.state === "failed" && this.members.has(member.id) && this.#restart(member).offer(), wait);

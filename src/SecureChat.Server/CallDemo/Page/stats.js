@@ -12,9 +12,16 @@
 /**
  * The certificate that the other side showed in the handshake, spelled as in a description.
  * @param {RTCPeerConnection} connection
- * @returns {Promise<string>} Empty while the statistics, which lag behind, know none.
+ * @returns {Promise<string>} Empty while none is known.
  */
 export async function certificateShown(connection) {
+  // Everything goes over the transport of the data channels: there is one bundle.
+  const [certificate] = connection.sctp?.transport?.getRemoteCertificates?.() ?? [];
+  if (certificate) {
+    const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", certificate));
+    return [...hash].map(one => one.toString(16).padStart(2, "0")).join(":").toUpperCase();
+  }
+  // Browsers without it have statistics. Those of Chromium can miss the certificate for good when they were asked during the handshake.
   const report = await connection.getStats();
   const shown = [...report.values()]
     .filter(one => one.type === "transport" && one.remoteCertificateId)

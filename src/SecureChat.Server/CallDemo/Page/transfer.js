@@ -7,6 +7,8 @@ export const MAX_FILE_BYTES = 256 * 1024 * 1024;
 const ID_BYTES = 16;
 const HEADER_BYTES = ID_BYTES + 8;
 const CHUNK_BYTES = 16_384 - HEADER_BYTES;
+// Read from the disk at once.
+const BLOCK_BYTES = 64 * CHUNK_BYTES;
 const ENOUGH_WAITING = 1024 * 1024;
 const FEW_WAITING = 256 * 1024;
 const MAX_NAME = 255;
@@ -50,11 +52,8 @@ export class Transfers {
     this.#channel = channel;
     channel.bufferedAmountLowThreshold = FEW_WAITING;
     channel.onmessage = event => this.#onChunk(new Uint8Array(event.data));
-    channel.onclose = () => this.#pause();
     for (const { change, hash } of this.#outgoing.values()) {
-      if (change.state === "offered" || change.state === "paused") {
-        this.#offer(change, hash);
-      }
+      this.#offer(change, hash);
     }
   }
 
@@ -163,8 +162,12 @@ export class Transfers {
     const channel = /** @type {RTCDataChannel} */ (this.#channel);
     const { change } = one;
     change.state = "moving";
+    let [block, begin] = [new Uint8Array(), offset];
     for (let at = offset; at < change.size; at += CHUNK_BYTES) {
-      const data = new Uint8Array(await one.file.slice(at, at + CHUNK_BYTES).arrayBuffer());
+      if (at >= begin + block.length) {
+        [block, begin] = [new Uint8Array(await one.file.slice(at, at + BLOCK_BYTES).arrayBuffer()), at];
+      }
+      const data = block.subarray(at - begin, at - begin + CHUNK_BYTES);
       if (channel.bufferedAmount > ENOUGH_WAITING) {
         await roomIn(channel);
       }
@@ -191,7 +194,9 @@ export class Transfers {
     }
   }
 
-  #pause() {
+  /** The connection is gone; another one may come. */
+  pause() {
+    this.#say = () => {};
     for (const { change } of [...this.#outgoing.values(), ...this.#incoming.values()]) {
       if (change.state === "moving") {
         change.state = "paused";

@@ -1,0 +1,91 @@
+using System.Buffers.Text;
+using System.Security.Cryptography;
+using System.Text.Json;
+using Microsoft.Playwright;
+
+namespace SecureChat.Browser.Tests.Calls;
+
+/// <summary>One person's call page, used as a person would, and looked into through WebRTC's own statistics.</summary>
+internal sealed class CallPage(IPage page, Uri address) : IAsyncDisposable
+{
+    /// <summary>Keeps what the page makes, for tests to look at: connections, what they did, what data channels said.</summary>
+    public const string Recorder = """
+        window.seen = { connections: [], descriptions: [], texts: [] };
+        {
+          const Real = RTCPeerConnection;
+          window.RTCPeerConnection = class extends Real {
+            constructor(configuration) { super(configuration); seen.connections.push(this); }
+            setRemoteDescription(description) { seen.descriptions.push(description.sdp); return super.setRemoteDescription(description); }
+          };
+          const send = RTCDataChannel.prototype.send;
+          RTCDataChannel.prototype.send = function (data) {
+            if (typeof data === "string") { seen.texts.push(JSON.parse(data)); }
+            return send.call(this, data);
+          };
+        }
+        window.look = async () => {
+          const all = (await Promise.all(seen.connections.map(async one => [...(await one.getStats()).values()]))).flat();
+          const sum = (type, field, kind) => all.filter(one => one.type === type && (!kind || one.kind === kind)).reduce((total, one) => total + (one[field] ?? 0), 0);
+          const transport = all.filter(one => one.type === "transport" && one.dtlsState === "connected").at(-1);
+          const pair = all.find(one => one.id === transport?.selectedCandidatePairId && one.type === "candidate-pair");
+          const local = all.find(one => one.id === pair?.localCandidateId);
+          return {
+            framesDecoded: sum("inbound-rtp", "framesDecoded"), packetsSent: sum("outbound-rtp", "packetsSent"), packetsReceived: sum("inbound-rtp", "packetsReceived"),
+            audioPackets: sum("outbound-rtp", "packetsSent", "audio"), audioBytes: sum("outbound-rtp", "bytesSent", "audio"),
+            dtls: transport?.dtlsState ?? "", cipher: transport?.srtpCipher ?? "", type: local?.candidateType ?? "", relayProtocol: local?.relayProtocol ?? "",
+            videosPlaying: [...document.querySelectorAll(".tile:not(.self) video")].filter(one => !one.hidden && one.videoWidth > 0 && one.currentTime > 0).length,
+          };
+        };
+        """;
+
+    public IPage Page => page;
+
+    /// <summary>What stands in the fragment of a room's link.</summary>
+    public static string NewSecret() => Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(32));
+
+    public async Task JoinAsync(string secret, string name, bool isRelayOnly = false)
+    {
+        await page.GotoAsync($"{address}#{secret}");
+        await page.FillAsync("#name", name);
+        await page.SetCheckedAsync("#relay-only", isRelayOnly);
+        await page.ClickAsync("#enter");
+    }
+
+    /// <summary>Until so many others are connected.</summary>
+    public Task SeesAsync(int others) =>
+        UntilAsync($"document.querySelectorAll('.tile:not(.self) .quality:not([hidden])').length === {others}");
+
+    /// <summary>Asks again and again: the page's policy forbids scripts that wait within it.</summary>
+    public async Task UntilAsync(string condition, int seconds = 40)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        patience.CancelAfter(TimeSpan.FromSeconds(seconds));
+        while (!await page.EvaluateAsync<bool>(condition))
+        {
+            if (patience.IsCancellationRequested)
+            {
+                var shown = await page.InnerTextAsync("body");
+                var states = await page.EvaluateAsync<string>(
+                    "seen.connections.map(one => `${one.connectionState}/${one.iceConnectionState}/${one.signalingState}`).join(', ')");
+                throw new TimeoutException($"It did not come to this: {condition}. Connections: {states}. The page shows: {shown}");
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(50), TimeProvider.System, CancellationToken.None);
+        }
+    }
+
+    public async Task<Statistics> LookAsync() =>
+        (await page.EvaluateAsync<JsonElement>("look()")).Deserialize<Statistics>(JsonSerializerOptions.Web)!;
+
+    /// <summary>Until more pictures were decoded than <paramref name="before"/>.</summary>
+    public Task DecodesMoreThanAsync(int before) => UntilAsync($"look().then(now => now.framesDecoded > {before})");
+
+    public Task<string> NoticeAsync() => page.Locator("#notice").InnerTextAsync();
+
+    public async ValueTask DisposeAsync() => await page.Context.CloseAsync();
+}
+
+/// <summary>Of all connections of a page together; the transport is that of the last one that is up.</summary>
+internal sealed record Statistics(
+    int FramesDecoded, int PacketsSent, int PacketsReceived, int AudioPackets, int AudioBytes, string Dtls, string Cipher, string Type, string RelayProtocol,
+    int VideosPlaying);

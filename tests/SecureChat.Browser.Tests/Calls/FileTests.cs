@@ -1,0 +1,93 @@
+using System.Security.Cryptography;
+using Microsoft.Playwright;
+
+namespace SecureChat.Browser.Tests.Calls;
+
+/// <summary>Files from page to page. Spec: docs/protocol/transfer.md.</summary>
+[Collection(nameof(CallSite))]
+public sealed class FileTests(CallSite site)
+{
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_file_arrives_as_it_was_and_only_after_it_was_accepted()
+    {
+        await using var alice = await site.NewPageAsync();
+        await using var bob = await site.NewPageAsync();
+        await CallAsync(alice, bob);
+        var content = RandomNumberGenerator.GetBytes(2_000_003);
+
+        await SendAsync(alice, content, "../../holiday.jpg");
+        await bob.Page.Locator(".accept").WaitForAsync();
+        Assert.Equal(0, await bob.Page.Locator("#files progress").EvaluateAsync<int>("one => one.value"));
+        await bob.Page.ClickAsync(".accept");
+        var (name, saved) = await SavedAsync(bob);
+
+        Assert.Equal("holiday.jpg", name);
+        Assert.Equal(SHA256.HashData(content), SHA256.HashData(saved));
+        Assert.Contains("arrived", await alice.Page.Locator("#files .what").InnerTextAsync(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_file_whose_connection_broke_goes_on_where_it_was()
+    {
+        await using var alice = await site.NewPageAsync();
+        await using var bob = await site.NewPageAsync();
+        await CallAsync(alice, bob);
+        var content = RandomNumberGenerator.GetBytes(8_000_000);
+
+        await SendAsync(alice, content, "film.mp4");
+        await bob.Page.ClickAsync(".accept");
+        await bob.UntilAsync("document.querySelector('#files progress').value > 0.05");
+        await bob.Page.EvaluateAsync("seen.connections.at(-1).close()");
+        var (_, saved) = await SavedAsync(bob);
+
+        Assert.Equal(SHA256.HashData(content), SHA256.HashData(saved));
+        var offsets = await bob.Page.EvaluateAsync<int[]>("seen.texts.filter(one => one.kind === 'file-accept').map(one => one.offset)");
+        Assert.Equal(2, offsets.Length);
+        Assert.Equal(0, offsets[0]);
+        Assert.True(offsets[1] > content.Length / 20, $"It went on at {offsets[1]}.");
+    }
+
+    [Fact]
+    public async Task A_file_that_is_not_what_was_offered_is_thrown_away()
+    {
+        await using var alice = await site.NewPageAsync("""
+            const real = crypto.subtle.digest.bind(crypto.subtle);
+            crypto.subtle.digest = async (name, data) => real(name, data.byteLength === 1000 ? new Uint8Array(1000) : data);
+            """);
+        await using var bob = await site.NewPageAsync();
+        await CallAsync(alice, bob);
+
+        await SendAsync(alice, RandomNumberGenerator.GetBytes(1000), "contract.pdf");
+        await bob.Page.ClickAsync(".accept");
+        await bob.Page.Locator("#files [data-state=damaged]").WaitForAsync();
+
+        Assert.Equal(0, await bob.Page.Locator(".save").CountAsync());
+        await alice.Page.Locator("#files [data-state=damaged]").WaitForAsync();
+    }
+
+    private static async Task CallAsync(CallPage alice, CallPage bob)
+    {
+        var secret = CallPage.NewSecret();
+        await alice.JoinAsync(secret, "Alice");
+        await bob.JoinAsync(secret, "Bob");
+        await Task.WhenAll(alice.SeesAsync(1), bob.SeesAsync(1));
+    }
+
+    // The browser's own dialogue gives a bare name; a page that lies about it must do so itself.
+    private static async Task SendAsync(CallPage page, byte[] content, string name)
+    {
+        var chooser = await page.Page.RunAndWaitForFileChooserAsync(() => page.Page.ClickAsync(".send"));
+        await page.Page.EvaluateAsync("name => Object.defineProperty(File.prototype, 'name', { get: () => name })", name);
+        await chooser.SetFilesAsync(new FilePayload { Name = "file", MimeType = "application/octet-stream", Buffer = content });
+    }
+
+    private static async Task<(string Name, byte[] Content)> SavedAsync(CallPage page)
+    {
+        await page.UntilAsync("document.querySelector('.save') !== null", seconds: 60);
+        var download = await page.Page.RunAndWaitForDownloadAsync(() => page.Page.ClickAsync(".save"));
+        var path = await download.PathAsync();
+        return (download.SuggestedFilename, await File.ReadAllBytesAsync(path, Ct));
+    }
+}
