@@ -15,8 +15,10 @@ if (results.Unfinished is { } crashed && mutants.FirstOrDefault(mutant => mutant
     results.Add(culprit, "Timeout", "ended the process");
 }
 
-var watch = new Watch(() =>
+Watch watch = null!;
+watch = new Watch(() =>
 {
+    Say($"cannot be aborted: {watch.Running}");
     if (current is not null)
     {
         results.Add(current, "Timeout", "could not be aborted");
@@ -119,6 +121,7 @@ static void Say(string line) => Console.WriteLine($"{TimeProvider.System.GetUtcN
         foreach (var test in covering)
         {
             where.Active = mutant.Id;
+            watch.Running = test.Name;
             var limit = TimeSpan.FromSeconds(3) + (20 * reach.SpentBy.GetValueOrDefault(test.Name));
             if (!watch.Run(test.Run, limit, out var failure))
             {

@@ -20,6 +20,7 @@ internal sealed record Reach(Dictionary<string, HashSet<int>> Of, Dictionary<str
             foreach (var test in cases)
             {
                 Exception? failure = null;
+                watch.Running = test.Name;
                 var began = Stopwatch.GetTimestamp();
                 HashSet<int> reached = [.. suite.Reached(() => watch.Run(test.Run, TimeSpan.FromMinutes(3), out failure))];
                 reach.Ever.UnionWith(reached);

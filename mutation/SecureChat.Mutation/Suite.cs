@@ -131,9 +131,14 @@ internal sealed class Suite : IDisposable
         }
     }
 
-    // What is left of a row is the array of a last parameter that is declared params.
+    // What is left of a row is the array of a last parameter that is declared params; what a row lacks has a default.
     private static object?[] Gather(object?[] row, ParameterInfo[] parameters)
     {
+        if (row.Length < parameters.Length && parameters[row.Length].HasDefaultValue)
+        {
+            return [.. row, .. parameters[row.Length..].Select(parameter => parameter.DefaultValue)];
+        }
+
         if (parameters is not [.., var last] || !last.IsDefined(typeof(ParamArrayAttribute)) || row.LastOrDefault()?.GetType() == last.ParameterType)
         {
             return row;

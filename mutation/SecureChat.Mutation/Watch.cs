@@ -13,6 +13,9 @@ internal sealed class Watch
     private TimeSpan _deadline;
     private int _ticks;
 
+    /// <summary>What runs, to be named when it is stuck.</summary>
+    public string Running { get; set; } = "";
+
     /// <param name="stuck">Called when a test can not even be aborted; must end the process.</param>
     public Watch(Action stuck)
     {
