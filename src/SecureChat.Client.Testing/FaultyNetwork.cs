@@ -19,6 +19,9 @@ public enum Fault
 
     /// <summary>It reaches the server twice; the second answer counts.</summary>
     Twice,
+
+    /// <summary>The server does what it asks, and the line breaks in the middle of the answer's body.</summary>
+    AnswerCut,
 }
 
 /// <summary>The network between clients and a <see cref="FakeServer"/>. Faultless until told otherwise.</summary>
@@ -117,6 +120,11 @@ public sealed class FaultyNetwork : INetwork
             }
 
             var answer = await base.SendAsync(request, cancellationToken);
+            if (fault == Fault.AnswerCut)
+            {
+                return await CutAsync(answer, cancellationToken);
+            }
+
             if (fault != Fault.AnswerLost)
             {
                 return answer;
@@ -124,6 +132,19 @@ public sealed class FaultyNetwork : INetwork
 
             answer.Dispose();
             throw new HttpRequestException("The answer was lost.");
+        }
+
+        private static async Task<HttpResponseMessage> CutAsync(HttpResponseMessage answer, CancellationToken ct)
+        {
+            var body = await answer.Content.ReadAsByteArrayAsync(ct);
+            var cut = new StreamContent(new CutStream(body[..(body.Length / 2)]));
+            foreach (var header in answer.Content.Headers)
+            {
+                cut.Headers.TryAddWithoutValidation(header.Key, header.Value);
+            }
+
+            answer.Content = cut;
+            return answer;
         }
 
         private static async Task<HttpRequestMessage> CopyAsync(HttpRequestMessage request, CancellationToken ct)
@@ -142,5 +163,12 @@ public sealed class FaultyNetwork : INetwork
 
             return copy;
         }
+    }
+
+    // Ends as a broken connection does.
+    private sealed class CutStream(byte[] first) : MemoryStream(first)
+    {
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+            await base.ReadAsync(buffer, cancellationToken) is var read and > 0 ? read : throw new HttpIOException(HttpRequestError.ResponseEnded);
     }
 }

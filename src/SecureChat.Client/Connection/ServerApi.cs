@@ -54,6 +54,14 @@ public sealed class ServerApi : IDisposable
         using var answer = await SendAsync(method, path, accessToken, body, ct);
     }
 
+    /// <summary>Sends a request that is not JSON, and returns its answer when the head of it is there.</summary>
+    /// <param name="make">Makes the request; again when the server asks for work first.</param>
+    /// <param name="accessToken">Null: an anonymous request.</param>
+    /// <exception cref="ServerException">The server refused.</exception>
+    /// <exception cref="HttpRequestException">The server was not reached; what was asked may have been done.</exception>
+    internal Task<HttpResponseMessage> SendAsync(Func<HttpRequestMessage> make, string? accessToken, CancellationToken ct) =>
+        SendAsync(make, accessToken, HttpCompletionOption.ResponseHeadersRead, ct);
+
     /// <inheritdoc/>
     public void Dispose()
     {
@@ -61,26 +69,31 @@ public sealed class ServerApi : IDisposable
         _anonymous.Dispose();
     }
 
-    private async Task<HttpResponseMessage> SendAsync<TBody>(
+    private Task<HttpResponseMessage> SendAsync<TBody>(
         HttpMethod method, string path, string? accessToken, TBody? body, CancellationToken ct)
-        where TBody : class
+        where TBody : class => SendAsync(
+            () => new HttpRequestMessage(method, path) { Content = body is null ? null : JsonContent.Create(body, Of<TBody>()) },
+            accessToken,
+            HttpCompletionOption.ResponseContentRead,
+            ct);
+
+    private async Task<HttpResponseMessage> SendAsync(
+        Func<HttpRequestMessage> make, string? accessToken, HttpCompletionOption until, CancellationToken ct)
     {
         try
         {
-            return await SendOnceAsync(method, path, accessToken, body, proof: null, ct);
+            return await SendOnceAsync(make(), accessToken, proof: null, until, ct);
         }
         catch (ServerException refused) when (refused.Work is { Difficulty: <= ProofSolver.MaxDifficulty } work)
         {
-            var proof = await ProofSolver.SolveAsync(work, ct);
-            return await SendOnceAsync(method, path, accessToken, body, proof, ct);
+            return await SendOnceAsync(make(), accessToken, await ProofSolver.SolveAsync(work, ct), until, ct);
         }
     }
 
-    private async Task<HttpResponseMessage> SendOnceAsync<TBody>(
-        HttpMethod method, string path, string? accessToken, TBody? body, string? proof, CancellationToken ct)
-        where TBody : class
+    private async Task<HttpResponseMessage> SendOnceAsync(
+        HttpRequestMessage request, string? accessToken, string? proof, HttpCompletionOption until, CancellationToken ct)
     {
-        using var request = new HttpRequestMessage(method, path);
+        using var sent = request;
         if (accessToken is not null)
         {
             request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", accessToken);
@@ -91,12 +104,7 @@ public sealed class ServerApi : IDisposable
             request.Headers.Add(ProofHeader, proof);
         }
 
-        if (body is not null)
-        {
-            request.Content = JsonContent.Create(body, Of<TBody>());
-        }
-
-        var answer = await (accessToken is null ? _anonymous : _named).SendAsync(request, ct);
+        var answer = await (accessToken is null ? _anonymous : _named).SendAsync(request, until, ct);
         if (answer.IsSuccessStatusCode)
         {
             return answer;

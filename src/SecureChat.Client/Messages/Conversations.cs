@@ -119,6 +119,7 @@ internal sealed class Conversations(Device device)
         // Neither order nor keys are wanted any more; what a later version added stays.
         message.Content.Order = null;
         message.Content.ProfileKey = ByteString.Empty;
+        message.Content.DeviceList = ByteString.Empty;
         if (content.Expiry is { } expiry && (expiry.FromSending || sender == device.Account))
         {
             Time(rows, message, Math.Min(content.Timestamp, device.Now.Milliseconds()) + expiry.Seconds * 1000ul);
