@@ -123,6 +123,21 @@ public sealed class CallTests(CallSite site, ITestOutputHelper output)
     }
 
     [Fact]
+    public async Task A_shared_screen_is_seen_by_the_other_side_until_it_ends()
+    {
+        await using var alice = await site.NewPageAsync();
+        await using var bob = await site.NewPageAsync();
+        await CallAsync(alice, bob);
+
+        await alice.Page.ClickAsync("#screen");
+        await bob.UntilAsync("(document.querySelector('.tile.screen:not(.self) video')?.videoWidth ?? 0) > 0");
+        await alice.Page.ClickAsync("#screen");
+        await bob.UntilAsync("document.querySelector('.tile.screen') === null");
+
+        Assert.Equal(1, await bob.Page.Locator(".tile:not(.self)").CountAsync());
+    }
+
+    [Fact]
     public async Task In_a_room_of_four_everybody_sees_everybody()
     {
         var secret = CallPage.NewSecret();
