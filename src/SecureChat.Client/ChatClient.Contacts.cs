@@ -86,7 +86,7 @@ public sealed partial class ChatClient
                 await _outbox.ResumeAsync(rows, account, ct);
             },
             ct);
-        await _outbox.RunAsync(ct);
+        await _housekeeping.SendAsync(ct);
     }
 
     /// <summary>From now on the account is a contact: what it sent before is confirmed too.</summary>

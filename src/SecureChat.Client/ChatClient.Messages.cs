@@ -34,7 +34,7 @@ public sealed partial class ChatClient
                 return content.Id;
             },
             ct);
-        await _outbox.RunAsync(ct);
+        await _housekeeping.SendAsync(ct);
         return await FindAsync(to, Account, id.ToGuid(), ct)
             ?? throw new InvalidOperationException("The message destroyed itself while it was sent.");
     }
@@ -165,7 +165,7 @@ public sealed partial class ChatClient
                 await _conversations.ShowAsync(rows, with, Account, content.Clone(), isFromElsewhere: false, ct);
             },
             ct);
-        await _outbox.RunAsync(ct);
+        await _housekeeping.SendAsync(ct);
     }
 
     /// <summary>Puts a content into the outbox, for its recipient and for one's other devices.</summary>

@@ -96,7 +96,13 @@ public sealed partial class ChatClient : IAsyncDisposable
     public async Task ConnectAsync(CancellationToken ct)
     {
         await DisconnectAsync(ct);
-        await _device.Turns.RunAsync(rows => _conversations.SweepAsync(rows, ct), ct);
+        await _device.Turns.RunAsync(
+            async rows =>
+            {
+                await _conversations.SweepAsync(rows, ct);
+                await _outbox.RefreshAsync(rows, ct);
+            },
+            ct);
         _connection = CancellationTokenSource.CreateLinkedTokenSource(_ends.Token);
         var loop = new SocketLoop(_device, _inbox);
         _connected = StayAsync(loop, _connection);

@@ -41,6 +41,15 @@ internal sealed class Housekeeping(
         }
     }
 
+    /// <summary>Sends what is due; nothing while the network is not used.</summary>
+    public async Task SendAsync(CancellationToken ct)
+    {
+        if (_isOnline)
+        {
+            await outbox.RunAsync(ct);
+        }
+    }
+
     /// <summary>Runs until cancelled.</summary>
     public async Task RunAsync(CancellationToken ct)
     {

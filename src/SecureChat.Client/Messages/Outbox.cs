@@ -15,6 +15,15 @@ internal sealed class Outbox(Device device, Delivery delivery) : IDisposable
     private static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(15);
     private static readonly TimeSpan LongestRepeat = TimeSpan.FromHours(24);
 
+    /// <summary>What has used up one part in so many of its life with the server is not fresh any more.</summary>
+    private const int Freshness = 8;
+
+    /// <summary>Who has not come for so often is away for longer: then a copy is replaced when it has died.</summary>
+    private const int MaxRefreshes = 16;
+
+    /// <summary>Seconds; the server takes no shorter life.</summary>
+    private const int ShortestLife = 60;
+
     /// <summary>How often one content is sent again because its recipient could not read it.</summary>
     private const int MaxAskedAgain = 5;
 
@@ -48,7 +57,9 @@ internal sealed class Outbox(Device device, Delivery delivery) : IDisposable
             var kept = await device.Turns.RunAsync(async rows => await rows.ListAsync(Tables.Outbox, ct), ct);
             foreach (var lane in kept.GroupBy(entry => entry.Record.Recipient))
             {
-                await RunLaneAsync([.. lane.OrderBy(entry => entry.Record.Content.Order.Sequence).Select(entry => entry.Key)], ct);
+                // What is new goes with what is not fresh: copies that die together cannot arrive the later without the earlier.
+                var isNew = lane.Any(entry => entry.Record.Acceptance == 0 && entry.Record.NextTry <= device.Now.Milliseconds());
+                await RunLaneAsync([.. lane.OrderBy(entry => entry.Record.Content.Order.Sequence).Select(entry => entry.Key)], isNew, ct);
             }
 
             kept = await device.Turns.RunAsync(async rows => await rows.ListAsync(Tables.Outbox, ct), ct);
@@ -115,7 +126,7 @@ internal sealed class Outbox(Device device, Delivery delivery) : IDisposable
     {
         foreach (var (name, entry) in await rows.ListAsync(Tables.Outbox, ct))
         {
-            if (entry.Recipient.ToGuid() == recipient && entry.AcceptedAt.ToTime() + device.Options.ServerLife <= device.Now)
+            if (entry.Recipient.ToGuid() == recipient && entry.DiesAt <= device.Now.Milliseconds())
             {
                 SendNow(rows, name, entry);
             }
@@ -135,6 +146,22 @@ internal sealed class Outbox(Device device, Delivery delivery) : IDisposable
         }
     }
 
+    /// <summary>
+    /// This device has just connected, and nobody knows for how long: what is with the server for some time already is sent again, so that
+    /// it is there for whoever comes within the server's life from now on.
+    /// </summary>
+    public async Task RefreshAsync(StoreTransaction rows, CancellationToken ct)
+    {
+        foreach (var (name, entry) in await rows.ListAsync(Tables.Outbox, ct))
+        {
+            // Not for who never confirms: that may be somebody who has not agreed to hear from us.
+            if (IsStale(entry) && (await Contacts.GetAsync(rows, entry.Recipient.ToGuid(), ct)).HasConfirmed)
+            {
+                SendNow(rows, name, entry);
+            }
+        }
+    }
+
     /// <summary>Everything for an account, now: its identity was agreed to.</summary>
     public async Task ResumeAsync(StoreTransaction rows, Guid recipient, CancellationToken ct)
     {
@@ -149,6 +176,10 @@ internal sealed class Outbox(Device device, Delivery delivery) : IDisposable
 
     public void Dispose() => _turn.Dispose();
 
+    private bool IsStale(OutboxRecord entry) =>
+        entry.Acceptance != 0 && entry.TimesAccepted <= MaxRefreshes
+        && entry.DiesAt <= (device.Now + (device.Options.ServerLife * (Freshness - 1) / Freshness)).Milliseconds();
+
     private void SendNow(StoreTransaction rows, string name, OutboxRecord entry)
     {
         entry.NextTry = device.Now.Milliseconds();
@@ -157,29 +188,36 @@ internal sealed class Outbox(Device device, Delivery delivery) : IDisposable
     }
 
     // In order: when one has to wait, those behind it wait too.
-    private async Task RunLaneAsync(List<string> names, CancellationToken ct)
+    private async Task RunLaneAsync(List<string> names, bool isNew, CancellationToken ct)
     {
         ulong oldest = 0;
+        var firstDeath = ulong.MaxValue;
         foreach (var name in names)
         {
             var entry = await device.Turns.RunAsync(rows => PrepareAsync(rows, name, oldest, ct), ct);
             oldest = oldest == 0 ? entry?.Content.Order.Sequence ?? 0 : oldest;
-            if (entry is null || entry.NextTry > device.Now.Milliseconds())
+            if (entry is null || (entry.NextTry > device.Now.Milliseconds() && !(isNew && IsStale(entry))))
             {
                 if (entry is { Acceptance: 0 })
                 {
                     return;
                 }
 
+                firstDeath = Math.Min(firstDeath, entry?.DiesAt ?? firstDeath);
                 continue;
             }
 
-            var handed = await delivery.HandAsync(entry.Recipient.ToGuid(), entry.Content, new Handing(entry.Urgent), ct);
-            await device.Turns.RunAsync(rows => RecordAsync(rows, name, handed, ct), ct);
+            var now = device.Now.Milliseconds();
+            int? life = firstDeath == ulong.MaxValue ? null : (int)((Math.Max(firstDeath, now) - now) / 1000);
+            var handing = new Handing(entry.Urgent, ExpiresIn: life is { } seconds ? Math.Max(seconds, ShortestLife) : null);
+            var handed = await delivery.HandAsync(entry.Recipient.ToGuid(), entry.Content, handing, ct);
+            await device.Turns.RunAsync(rows => RecordAsync(rows, name, handed, handing.ExpiresIn, ct), ct);
             if (handed != Handed.Accepted)
             {
                 return;
             }
+
+            firstDeath = Math.Min(firstDeath, now + (handing.ExpiresIn is { } given ? (ulong)given * 1000 : device.Options.ServerLife.Milliseconds()));
         }
     }
 
@@ -219,7 +257,7 @@ internal sealed class Outbox(Device device, Delivery delivery) : IDisposable
         await ProgressAsync(rows, entry.Recipient.ToGuid(), entry.Content.Id, MessageProgress.NotDelivered, ct);
     }
 
-    private async Task RecordAsync(StoreTransaction rows, string name, Handed handed, CancellationToken ct)
+    private async Task RecordAsync(StoreTransaction rows, string name, Handed handed, int? life, CancellationToken ct)
     {
         if (await rows.ReadAsync(Tables.Outbox, name, ct) is not { } entry)
         {
@@ -235,7 +273,9 @@ internal sealed class Outbox(Device device, Delivery delivery) : IDisposable
                 rows.Put(Tables.Self, Tables.Only, self);
                 (entry.AcceptedAt, entry.Refusals) = (device.Now.Milliseconds(), 0);
                 entry.TimesAccepted++;
-                entry.NextTry = (device.Now + await RepeatAfterAsync(rows, entry, ct)).Milliseconds();
+                var lives = life is { } seconds ? TimeSpan.FromSeconds(seconds) : device.Options.ServerLife;
+                entry.DiesAt = (device.Now + lives).Milliseconds();
+                entry.NextTry = (device.Now + await RepeatAfterAsync(rows, entry, lives, ct)).Milliseconds();
                 await ProgressAsync(rows, recipient, entry.Content.Id, MessageProgress.Sent, ct);
                 break;
             case Handed.Nobody when recipient == device.Account:
@@ -259,9 +299,8 @@ internal sealed class Outbox(Device device, Delivery delivery) : IDisposable
     }
 
     // Somebody who never confirms, such as one who has not agreed to hear from us, is asked less and less often.
-    private async Task<TimeSpan> RepeatAfterAsync(StoreTransaction rows, OutboxRecord entry, CancellationToken ct)
+    private static async Task<TimeSpan> RepeatAfterAsync(StoreTransaction rows, OutboxRecord entry, TimeSpan life, CancellationToken ct)
     {
-        var life = device.Options.ServerLife;
         var contact = await Contacts.GetAsync(rows, entry.Recipient.ToGuid(), ct);
         if (contact.HasConfirmed)
         {

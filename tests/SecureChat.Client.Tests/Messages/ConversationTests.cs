@@ -1,3 +1,4 @@
+using System.Globalization;
 using SecureChat.Client.Messages;
 using SecureChat.Client.Tests.Support;
 
@@ -111,18 +112,39 @@ public sealed class ConversationTests
         var (alice, bob) = await world.FriendsAsync();
         await bob.Client.DisconnectAsync(Ct);
         await alice.SendAsync(bob, "one");
-        await world.PassAsync(TimeSpan.FromMinutes(90));
-        await alice.SendAsync(bob, "two");
         await alice.Client.DisconnectAsync(Ct);
-
-        // "one" has died on the server, "two" has not.
-        await world.PassAsync(TimeSpan.FromMinutes(60));
+        await world.PassAsync(TimeSpan.FromMinutes(130));
+        await alice.SendAsync(bob, "two");
         await bob.Client.ConnectAsync(Ct);
         Assert.Equal(["hello", "hello you"], await bob.TextsAsync(alice));
         await alice.Client.ConnectAsync(Ct);
         await world.UntilAsync(async () => (await bob.TextsAsync(alice)).Count == 4);
 
         Assert.Equal(["hello", "hello you", "one", "two"], await bob.TextsAsync(alice));
+    }
+
+    [Fact]
+    public async Task What_is_written_while_disconnected_waits_and_uses_no_network()
+    {
+        await using var world = await World.StartAsync();
+        var (alice, bob) = await world.FriendsAsync();
+        await alice.Client.DisconnectAsync(Ct);
+        await bob.Client.DisconnectAsync(Ct);
+        var requests = 0;
+        world.Server.Network.OnRequest = _ =>
+        {
+            requests++;
+            return Testing.Fault.None;
+        };
+
+        var sent = await alice.SendAsync(bob, "later");
+        await world.PassAsync(TimeSpan.FromMinutes(10));
+        var before = (sent.Progress, requests);
+        await alice.Client.ConnectAsync(Ct);
+        await bob.Client.ConnectAsync(Ct);
+        await bob.TextAsync("later");
+
+        Assert.Equal((Progress.Waiting, 0), before);
     }
 
     [Fact]
@@ -139,33 +161,48 @@ public sealed class ConversationTests
     }
 
     [Fact]
-    public async Task M2_ten_messages_of_a_stranger_bring_forth_no_answer_at_all()
+    public async Task M2_probes_of_strangers_of_every_kind_bring_forth_no_answer_at_all()
     {
+        const int EachOf = 100;
+        var probes = int.Parse(Environment.GetEnvironmentVariable("CHAT_TEST_PROBES") ?? "100", CultureInfo.InvariantCulture);
         await using var world = await World.StartAsync();
-        var (stranger, bob) = (await world.PersonAsync(), await world.PersonAsync());
-        List<string> sent = [];
-        for (var i = 0; i < 10; i++)
-        {
-            await stranger.SendAsync(bob, $"probe {i}");
-        }
-
-        await bob.TextAsync("probe 9");
+        var bob = await world.PersonAsync();
+        var (answers, isQuiet) = (new List<string>(), false);
         world.Server.Network.OnRequest = request =>
         {
-            sent.Add(request.RequestUri!.AbsolutePath);
+            // Strangers have no right to send sealed, and so send under their names; an answer would be sealed.
+            if (isQuiet || request.RequestUri!.AbsolutePath == "/v1/sealed/messages")
+            {
+                answers.Add(request.RequestUri!.AbsolutePath);
+            }
+
             return Testing.Fault.None;
         };
-        await bob.Client.MarkReadAsync(await bob.Client.MessagesAsync(stranger.Account, Ct), Ct);
+        for (var sent = 0; sent < probes; sent += EachOf)
+        {
+            var stranger = await world.PersonAsync();
+            for (var i = 0; i < EachOf / 5; i++)
+            {
+                await ProbeAsync(stranger, bob);
+            }
+
+            await bob.TextAsync($"from {stranger.Account}");
+            await stranger.Client.DisconnectAsync(Ct);
+        }
+
+        isQuiet = true;
+        var last = bob.Events<MessageReceived>().Last().Message.Sender;
+        await bob.Client.MarkReadAsync(await bob.Client.MessagesAsync(last, Ct), Ct);
         for (var i = 0; i < 60; i++)
         {
             await world.PassAsync(TimeSpan.FromSeconds(1));
         }
 
-        Assert.Empty(sent);
+        Assert.Empty(answers);
 
         // The same once bob agrees: the probe itself works.
-        await bob.Client.AcceptAsync(stranger.Account, Ct);
-        await world.UntilAsync(() => Task.FromResult(sent.Count > 0));
+        await bob.Client.AcceptAsync(last, Ct);
+        await world.UntilAsync(() => Task.FromResult(answers.Count > 0));
     }
 
     [Fact]
@@ -231,5 +268,14 @@ public sealed class ConversationTests
 
         var typing = await bob.EventAsync<TypingChanged>();
         Assert.Equal((alice.Account, false), (typing.Account, typing.Stopped));
+    }
+
+    // Five contents: a text, a reaction to it, another text in its place, one that is taken back, and that.
+    private static async Task ProbeAsync(Person stranger, Person to)
+    {
+        var text = await stranger.SendAsync(to, $"from {stranger.Account}");
+        await stranger.Client.ReactAsync(text, "👍", Ct);
+        await stranger.Client.EditAsync(text, $"from {stranger.Account}", Ct);
+        await stranger.Client.TakeBackAsync(await stranger.SendAsync(to, "never mind"), Ct);
     }
 }
