@@ -35,6 +35,7 @@ namespace SecureChat.Protocol;
 [JsonSerializable(typeof(AckMessages))]
 [JsonSerializable(typeof(SealedMessage))]
 [JsonSerializable(typeof(DeliveryCertificate))]
+[JsonSerializable(typeof(SenderRoot))]
 [JsonSerializable(typeof(SendPolicy))]
 [JsonSerializable(typeof(DeliveryTokens))]
 [JsonSerializable(typeof(BlockSender))]

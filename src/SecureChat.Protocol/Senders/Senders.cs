@@ -5,6 +5,10 @@ namespace SecureChat.Protocol.Senders;
 /// <param name="Expires">Unix seconds.</param>
 public sealed record DeliveryCertificate(byte[] Certificate, long Expires);
 
+/// <summary><c>GET /v1/senders/root</c>: what vouches for the server's sender certificates.</summary>
+/// <param name="PublicKey">33 bytes: 5, then an X25519 public key.</param>
+public sealed record SenderRoot(byte[] PublicKey);
+
 /// <summary><c>PUT /v1/senders/policy</c>: who may send sealed messages to the caller's account.</summary>
 /// <param name="AccessKey">16 bytes that whoever knows them may send with; null: none.</param>
 /// <param name="Anyone">Whether strangers may, without any right.</param>

@@ -57,18 +57,18 @@ internal static class KeysCommand
 
     private static Command ShowCommand()
     {
-        var show = new Command("show", "Prints the number of the server's key and, while it is still in the data folder, the root's public key.");
+        var show = new Command("show", "Prints the number of the server's key, and the root's public key, which clients are built with.");
         show.TreatUnmatchedTokensAsErrors = false;
         show.SetAction((parsed, _) => CommandLine.GuardAsync(async () =>
         {
             await using var server = Hosting.Server.Build(CommandLine.SettingsOf(parsed.UnmatchedTokens));
             var signer = server.Services.GetRequiredService<SenderSigner>();
             Terminal.WriteLine($"Signing key {signer.Certificate.KeyId}");
+            Terminal.WriteLine($"Root {Convert.ToBase64String(signer.Root.Serialize())}");
             var rootFile = server.Services.GetRequiredService<IOptions<StorageOptions>>().Value.FileOf(SenderSigner.RootFileName);
             if (File.Exists(rootFile))
             {
-                using var root = ReadRoot(rootFile);
-                Terminal.WriteLine($"Root {Convert.ToBase64String(root.PublicKey.Serialize())} (take {rootFile} offline)");
+                Terminal.WriteLine($"Its private half is in {rootFile}: take it offline.");
             }
 
             return 0;

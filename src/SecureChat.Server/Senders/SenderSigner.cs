@@ -12,7 +12,7 @@ namespace SecureChat.Server.Senders;
 /// <summary>The key that signs sender certificates, with the certificate that the offline root gave it.</summary>
 /// <remarks>
 /// Serialised: length of the server certificate (2 bytes, big-endian), the certificate in libsignal's format, the private key
-/// (32 bytes); in files and settings in base64. Spec: docs/protocol/sealed-sender.md#certificates.
+/// (32 bytes), the root's public key (33 bytes); in files and settings in base64. Spec: docs/protocol/sealed-sender.md#certificates.
 /// </remarks>
 internal sealed class SenderSigner : IDisposable
 {
@@ -22,20 +22,26 @@ internal sealed class SenderSigner : IDisposable
     /// <summary>The root that the first start makes. The operator takes it away.</summary>
     public const string RootFileName = "sender-root.key";
 
-    private SenderSigner(ServerCertificate certificate, PrivateKey key) => (Certificate, Key) = (certificate, key);
+    private const int KeySize = 32;
+
+    private SenderSigner(ServerCertificate certificate, PrivateKey key, PublicKey root) =>
+        (Certificate, Key, Root) = (certificate, key, root);
 
     public ServerCertificate Certificate { get; }
 
     public PrivateKey Key { get; }
 
-    /// <summary>The root's public key when this start made the root; else null.</summary>
-    public PublicKey? NewRoot { get; private init; }
+    /// <summary>What vouches for the certificate: clients are built with it.</summary>
+    public PublicKey Root { get; }
+
+    /// <summary>Whether this start made the root.</summary>
+    public bool IsRootNew { get; private init; }
 
     /// <summary>Makes a signing key that <paramref name="root"/> certifies.</summary>
     public static SenderSigner Create(PrivateKey root, uint id)
     {
         var key = PrivateKey.Generate(RandomSource.System);
-        return new SenderSigner(ServerCertificate.Issue(id, key.PublicKey, root, RandomSource.System), key);
+        return new SenderSigner(ServerCertificate.Issue(id, key.PublicKey, root, RandomSource.System), key, root.PublicKey);
     }
 
     /// <summary>From the settings or the data folder; the first start of a server that has neither makes root and key.</summary>
@@ -59,16 +65,15 @@ internal sealed class SenderSigner : IDisposable
         using var made = Create(root, id: 1);
         WriteKey(Path.Combine(folder, RootFileName), root.Serialize());
         WriteKey(file, made.Serialize());
-        return new SenderSigner(made.Certificate, PrivateKey.Parse(made.Key.Serialize())) { NewRoot = root.PublicKey };
+        return new SenderSigner(made.Certificate, PrivateKey.Parse(made.Key.Serialize()), made.Root) { IsRootNew = true };
     }
 
     public byte[] Serialize()
     {
         var (certificate, key) = (Certificate.Serialize(), Key.Serialize());
-        var serialized = new byte[2 + certificate.Length + key.Length];
-        BinaryPrimitives.WriteUInt16BigEndian(serialized, (ushort)certificate.Length);
-        certificate.CopyTo(serialized, 2);
-        key.CopyTo(serialized, 2 + certificate.Length);
+        var length = new byte[sizeof(ushort)];
+        BinaryPrimitives.WriteUInt16BigEndian(length, (ushort)certificate.Length);
+        byte[] serialized = [.. length, .. certificate, .. key, .. Root.Serialize()];
         CryptographicOperations.ZeroMemory(key);
         return serialized;
     }
@@ -89,10 +94,11 @@ internal sealed class SenderSigner : IDisposable
             var serialized = Convert.FromBase64String(text.Trim());
             var length = BinaryPrimitives.ReadUInt16BigEndian(serialized);
             var certificate = ServerCertificate.Parse(serialized.AsSpan(2, length));
-            var key = PrivateKey.Parse(serialized.AsSpan(2 + length));
-            if (key.PublicKey.Equals(certificate.Key))
+            var key = PrivateKey.Parse(serialized.AsSpan(2 + length, KeySize));
+            var root = PublicKey.Parse(serialized.AsSpan(2 + length + KeySize));
+            if (key.PublicKey.Equals(certificate.Key) && certificate.IsSignedBy(root))
             {
-                return new SenderSigner(certificate, key);
+                return new SenderSigner(certificate, key, root);
             }
         }
         catch (Exception failure) when (failure is SignalException or ArgumentException or FormatException)

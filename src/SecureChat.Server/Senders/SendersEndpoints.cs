@@ -33,6 +33,7 @@ internal static class SendersEndpoints
         senders.MapPost("/tokens", ChangeTokens).RequireLimit(RateLimits.OwnAccount);
         senders.MapPut("/blocks", Block).RequireLimit(RateLimits.OwnAccount);
         senders.MapPost("/reports", Report).RequireLimit(RateLimits.Report);
+        app.MapGet("/v1/senders/root", Root).WithTags("Senders").WithRetryAfter().RequireLimit(RateLimits.PublicRead);
     }
 
     /// <summary><c>GET /v1/senders/certificate</c>: who the calling device is, signed for sealed messages.</summary>
@@ -41,6 +42,9 @@ internal static class SendersEndpoints
         await certificates.IssueAsync(caller, ct) is { } certificate
             ? TypedResults.Ok(certificate)
             : Problem.From(ProtocolError.Unauthorized);
+
+    /// <summary><c>GET /v1/senders/root</c>: what vouches for the server's certificates, for clients that are not built for one server.</summary>
+    private static Ok<SenderRoot> Root(SenderSigner signer) => TypedResults.Ok(new SenderRoot(signer.Root.Serialize()));
 
     /// <summary><c>PUT /v1/senders/policy</c>: who may send sealed messages to the caller's account. Primary only.</summary>
     private static async Task<Results<NoContent, ProblemHttpResult>> SetPolicy(
@@ -100,9 +104,9 @@ internal static class SendersEndpoints
     {
         public Task StartAsync(CancellationToken cancellationToken)
         {
-            if (signer.NewRoot is { } root && environment.IsProduction())
+            if (signer.IsRootNew && environment.IsProduction())
             {
-                Terminal.WriteLine($"Sender certificates are signed under a new root: {Convert.ToBase64String(root.Serialize())}");
+                Terminal.WriteLine($"Sender certificates are signed under a new root: {Convert.ToBase64String(signer.Root.Serialize())}");
                 Terminal.WriteLine($"Build clients with it, and move {SenderSigner.RootFileName} out of the data folder to a machine that is off.");
             }
 

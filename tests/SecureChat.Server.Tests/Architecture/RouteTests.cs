@@ -18,6 +18,7 @@ public sealed class RouteTests
         ["GET /health/ready"] = "asked by orchestrators",
         ["GET /.well-known/data-held.json"] = "what the server stores is nobody's secret",
         ["GET /version"] = "says nothing secret",
+        ["GET /v1/senders/root"] = "a public key, for whoever is about to sign up",
         ["GET /openapi/{documentName}.json"] = "public documentation",
         ["GET /.well-known/jwks.json"] = "public keys",
         ["POST /v1/auth/otp"] = "the caller has no account yet",
