@@ -7,30 +7,33 @@ namespace SecureChat.Server.Media;
 internal sealed class MediaClock(Database db, TimeProvider time)
 {
     private readonly Lock _gate = new();
-    private DateTimeOffset _latest;
+    private readonly long _madeAt = time.GetTimestamp();
+    private DateTimeOffset? _latest;
     private long _latestAt;
-    private volatile bool _hasRead;
 
     public async ValueTask<DateTimeOffset> NowAsync(CancellationToken ct)
     {
-        if (!_hasRead)
+        if (_latest is null)
         {
             var newest = await db.FirstOrDefaultAsync<long>($"SELECT COALESCE(MAX(created_at), 0) FROM media", ct);
-            Advance(DateTimeOffset.FromUnixTimeMilliseconds(newest));
-            _hasRead = true;
+            Begin(DateTimeOffset.FromUnixTimeMilliseconds(newest));
         }
 
-        return Advance(time.GetUtcNow());
+        lock (_gate)
+        {
+            var (timestamp, now) = (time.GetTimestamp(), time.GetUtcNow());
+            var byUptime = _latest!.Value + time.GetElapsedTime(_latestAt, timestamp);
+            (_latest, _latestAt) = (now > byUptime ? now : byUptime, timestamp);
+            return _latest.Value;
+        }
     }
 
-    private DateTimeOffset Advance(DateTimeOffset atLeast)
+    // What has passed since the server began counts, however late the first question comes.
+    private void Begin(DateTimeOffset newest)
     {
         lock (_gate)
         {
-            var timestamp = time.GetTimestamp();
-            var byUptime = _latest + time.GetElapsedTime(_latestAt, timestamp);
-            (_latest, _latestAt) = (_latestAt is 0 || atLeast > byUptime ? atLeast : byUptime, timestamp);
-            return _latest;
+            (_latest, _latestAt) = _latest is null ? (newest, _madeAt) : (_latest, _latestAt);
         }
     }
 }

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Time.Testing;
 using SecureChat.Protocol;
+using SecureChat.Server.Media;
 using SecureChat.Server.Storage;
 using SecureChat.Server.Tests.Support;
 using SecureChat.Signal.Media;
@@ -197,6 +198,22 @@ public sealed class DownloadTests
         Assert.Equal("410 gone", await reader.ReadAsync(download));
         await node.DisposeAsync();
         Directory.Delete(folder, recursive: true);
+    }
+
+    [Fact]
+    public async Task Time_since_the_start_counts_before_anybody_asks_for_it()
+    {
+        var clock = new ClockThatCanBeSet();
+        await using var node = await Node.StartAsync(clock);
+        using var member = await MediaNode.NewMemberAsync(node);
+        var made = clock.GetUtcNow();
+        await new FileSender(member.Http, node.Http).UploadAsync(new byte[10], life: 10, downloads: 9);
+        clock.Shift = -TimeSpan.FromHours(1);
+
+        var started = new MediaClock(node.Get<Database>(), clock);
+        clock.Advance(TimeSpan.FromMinutes(9));
+
+        Assert.Equal(made + TimeSpan.FromMinutes(9), await started.NowAsync(Ct));
     }
 
     [Fact]
