@@ -45,6 +45,7 @@ public sealed class MultiRecipientParseTests
     [InlineData("more recipients than are allowed", "8120")]
     [InlineData("endless count", "ffffffffffffffff")]
     [InlineData("count of 33 bits", "ffffffff10")]
+    [InlineData("count of six bytes", "818080808000" + Id + "01" + "0001" + Key)]
     public void A_malformed_list_of_recipients_is_refused(string what, string hex)
     {
         var message = Convert.FromHexString("23" + hex + new string('0', 2 * 200));
@@ -65,6 +66,41 @@ public sealed class MultiRecipientParseTests
         Assert.Equal([new RecipientDevice(1, 1), new RecipientDevice(127, 0x3FFF)], parsed.Recipients[0].Devices);
         Assert.Single(parsed.Excluded);
         Assert.Equal(1 + 48 + 200, parsed.EnvelopeFor(parsed.Recipients[0]).Length);
+    }
+
+    [Theory]
+    [InlineData(127)]
+    [InlineData(128)]
+    [InlineData(1000)]
+    public void Who_is_left_out_is_written_and_read_whatever_their_number(int count)
+    {
+        var (alice, bob) = (new Account(_service.Random, 1), new Account(_service.Random, 1));
+        var excluded = Enumerable.Range(0, count - 1).Select(_ => ServiceId.OfAccount(new Guid(_service.Random.Bytes(16)))).ToArray();
+
+        var message = MultiRecipientMessage.Seal(
+            new SealedContent(CiphertextType.Message, _service.CertificateOf(alice), new byte[] { 1, 2, 3 }),
+            [new MultiRecipient(bob.Id, bob.Identity.PublicKey, [new RecipientDevice(1, 1)])],
+            excluded,
+            alice.Identity,
+            _service.Random);
+        var parsed = MultiRecipientMessage.Parse(message);
+
+        Assert.Equal(excluded, parsed.Excluded);
+        Assert.Single(OpenAll(message, bob));
+    }
+
+    [Fact]
+    public void A_list_has_4096_entries_at_most_and_all_of_the_body_behind_it()
+    {
+        byte[] ListOf(int count, int rest) =>
+        [
+            0x23, (byte)(0x80 | (count & 0x7F)), (byte)(count >> 7),
+            .. Enumerable.Range(0, count).SelectMany(_ => (byte[])[0, .. _service.Random.Bytes(16), 0]), .. new byte[rest],
+        ];
+
+        Assert.Equal(4096, MultiRecipientMessage.Parse(ListOf(4096, 48)).Excluded.Count);
+        Assert.Throws<SignalException>(() => MultiRecipientMessage.Parse(ListOf(4097, 48)));
+        Assert.Throws<SignalException>(() => MultiRecipientMessage.Parse(ListOf(200, 47)));
     }
 
     [Theory]

@@ -7,6 +7,9 @@ public sealed class SpqrMalformedTests
 {
     [Theory]
     [InlineData(1UL, 1u, 0, "01010100")]
+    [InlineData(1UL, 127u, 0, "01017f00")]
+    [InlineData(1UL, 128u, 0, "0101800100")]
+    [InlineData(128UL, 16384u, 0, "01800180800100")]
     [InlineData(1UL, 300u, 4, "0101ac0204")]
     [InlineData(ulong.MaxValue, uint.MaxValue, 0, "01ffffffffffffffffff01ffffffff0f00")]
     public void Messages_without_a_chunk_have_this_form(ulong epoch, uint index, int type, string hex)
