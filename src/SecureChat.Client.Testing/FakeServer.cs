@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Threading.Channels;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.TestHost;
 using Microsoft.Extensions.Configuration;
@@ -8,7 +9,6 @@ using SecureChat.Client.Connection;
 using SecureChat.Client.LocalStore;
 using SecureChat.Server.Accounts;
 using SecureChat.Server.Senders;
-using SecureChat.Signal.Keys;
 
 namespace SecureChat.Client.Testing;
 
@@ -21,12 +21,13 @@ public sealed class FakeServer : IAsyncDisposable
     private readonly WebApplication _app;
     private readonly DirectoryInfo _folder;
 
-    private FakeServer(WebApplication app, DirectoryInfo folder, TimeProvider time)
+    private readonly CodeBox _codes;
+
+    private FakeServer(WebApplication app, DirectoryInfo folder, TimeProvider time, CodeBox codes)
     {
-        (_app, _folder, Time) = (app, folder, time);
-        using var root = PrivateKey.Parse(Convert.FromBase64String(
-            File.ReadAllText(Path.Combine(folder.FullName, SenderSigner.RootFileName)).Trim()));
-        Address = new ServerAddress(new Uri("http://localhost/")) { TrustRoots = [root.PublicKey] };
+        (_app, _folder, Time, _codes) = (app, folder, time, codes);
+        var root = app.Services.GetRequiredService<SenderSigner>().Root;
+        Address = new ServerAddress(new Uri("http://localhost/")) { TrustRoots = [root] };
         Network = new FaultyNetwork(app.GetTestServer());
     }
 
@@ -66,16 +67,21 @@ public sealed class FakeServer : IAsyncDisposable
         builder.Logging.ClearProviders();
         builder.WebHost.UseTestServer();
         builder.Services.AddSingleton(time);
+        var codes = new CodeBox();
+        builder.Services.AddSingleton<IOtpProvider>(codes);
         Server.Program.AddServices(builder);
         var app = builder.Build();
         Server.Program.MapEndpoints(app);
         await app.StartAsync(ct);
-        return new FakeServer(app, folder, time);
+        return new FakeServer(app, folder, time, codes);
     }
 
     /// <summary>An invite for one new account.</summary>
     public Task<string> CreateInviteAsync(CancellationToken ct) =>
         _app.Services.GetRequiredService<Invites>().CreateAsync(uses: 1, TimeSpan.FromDays(7), ct);
+
+    /// <summary>Waits for the next one-time code that the server sends, to whomever.</summary>
+    public Task<string> NextCodeAsync(CancellationToken ct) => _codes.Sent.Reader.ReadAsync(ct).AsTask();
 
     /// <summary>What a client of this server stands on.</summary>
     public ChatOptions OptionsFor(ILocalStore store) => new(Address, store) { Network = Network, Time = Time, OneTimeKeys = 10 };
@@ -90,4 +96,13 @@ public sealed class FakeServer : IAsyncDisposable
 
     /// <inheritdoc/>
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"A server in {_folder.Name}");
+
+    private sealed class CodeBox : IOtpProvider
+    {
+        public Channel<string> Sent { get; } = System.Threading.Channels.Channel.CreateUnbounded<string>();
+
+        public OtpChannel Channel => OtpChannel.Console;
+
+        public Task SendAsync(OtpMessage message, CancellationToken ct) => Sent.Writer.WriteAsync(message.Code, ct).AsTask();
+    }
 }

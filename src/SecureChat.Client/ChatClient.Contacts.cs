@@ -22,29 +22,33 @@ public sealed partial class ChatClient
         _housekeeping.Wake();
     }
 
-    /// <summary>The account's devices, as the server names them and as the account's own list does.</summary>
-    /// <exception cref="Connection.ServerException">The server refused.</exception>
-    public async Task<IReadOnlyList<OwnDevice>> DevicesAsync(CancellationToken ct)
-    {
-        var server = await _own.FetchAsync(ct);
-        var listed = await _device.Turns.RunAsync(async rows => DeviceLists.Of(await Contacts.GetAsync(rows, Account, ct)), ct);
-        return [.. server.Devices.Select(entry => new OwnDevice(
-            entry.Device, entry.Device == DeviceId, entry.Created, entry.LastSeen,
-            listed?.Devices.Contains(new ListedDevice(entry.Device, entry.RegistrationId)) ?? false))];
-    }
+    /// <summary>Everybody whom this device knows of, by name; those without one come last.</summary>
+    public Task<IReadOnlyList<Contact>> ContactsAsync(CancellationToken ct) => _device.Turns.RunAsync(
+        async rows => (IReadOnlyList<Contact>)[.. (await rows.ListAsync(Tables.Contacts, ct))
+            .Select(row => Contact.Of(row.Record))
+            .Where(contact => contact.Account != Account)
+            .OrderBy(contact => contact.Name.Length == 0).ThenBy(contact => contact.Name, StringComparer.Ordinal)],
+        ct);
 
-    /// <summary>Looks at the code that a device shows which wants to be linked; on the account's first device.</summary>
-    /// <exception cref="FormatException">It is no such code.</exception>
-    /// <exception cref="LinkFailedException">The device does not wait any more, or somebody else has answered.</exception>
-    public Task<LinkRequest> ReviewLinkAsync(string code, CancellationToken ct)
+    /// <summary>What the person calls an account, on their own devices alone; empty: nothing any more.</summary>
+    /// <exception cref="ArgumentException">It is longer than 100 characters.</exception>
+    public async Task SetNameAsync(Guid account, string name, CancellationToken ct)
     {
-        ArgumentNullException.ThrowIfNull(code);
-        return LinkRequest.BeginAsync(_device, _own, code, ct);
-    }
+        ArgumentNullException.ThrowIfNull(name);
+        if (name.Length > Contact.MaxName)
+        {
+            throw new ArgumentException("A name has at most 100 characters.", nameof(name));
+        }
 
-    /// <summary>Removes a linked device; a linked device removes itself alone. It reads nothing that is sent afterwards.</summary>
-    /// <exception cref="Connection.ServerException">The server refused: <c>not_found</c>, <c>forbidden</c>.</exception>
-    public Task RemoveDeviceAsync(int device, CancellationToken ct) => _own.RemoveAsync(device, ct);
+        await _device.Turns.RunAsync(
+            async rows =>
+            {
+                await ChangeContactAsync(rows, account, contact => contact.Name = name, ct);
+                await SyncAsync(rows, new SyncMessage { Contact = new ContactUpdate { Account = account.ToBytes(), Name = name } }, ct);
+            },
+            ct);
+        _housekeeping.Wake();
+    }
 
     /// <summary>Drops what an account sends, and has the server refuse what it sends under its name; or hears it again.</summary>
     /// <exception cref="Connection.ServerException">The server refused; here it is blocked or not, as asked.</exception>
@@ -59,6 +63,10 @@ public sealed partial class ChatClient
             },
             ct);
     }
+
+    /// <summary>Whether an account is told when this device is back after an absence (at first it is): what it kept then comes sooner.</summary>
+    public Task SetBeaconAsync(Guid account, bool sends, CancellationToken ct) =>
+        _device.Turns.RunAsync(rows => ChangeContactAsync(rows, account, contact => contact.SendsNoBeacon = !sends, ct), ct);
 
     /// <summary>The safety number shared with an account: compare it face to face. Null while its identity is not known.</summary>
     public Task<Fingerprint?> SafetyNumberAsync(Guid account, CancellationToken ct) => _device.Turns.RunAsync(
@@ -102,7 +110,7 @@ public sealed partial class ChatClient
         {
             if (message.Sender.ToGuid() == account)
             {
-                await _receipts.DeliveredAsync(rows, account, message.Id, silent: false, ct);
+                await _receipts.DeliveredAsync(rows, account, message.Id, silent: false, inGroup: false, ct);
             }
         }
     }
@@ -115,10 +123,18 @@ public sealed partial class ChatClient
     }
 }
 
-/// <summary>One device of the account.</summary>
-/// <param name="Id">1 is the primary.</param>
-/// <param name="IsThis">Whether it is the one that asks.</param>
-/// <param name="Added">The day it was added.</param>
-/// <param name="LastSeen">The day it was last there.</param>
-/// <param name="IsListed">Whether the primary has agreed to it. If not, nothing is encrypted for it: remove it.</param>
-public sealed record OwnDevice(int Id, bool IsThis, DateOnly Added, DateOnly LastSeen, bool IsListed);
+/// <summary>Another account, as this device knows it.</summary>
+/// <param name="Name">What the person calls it; empty: nothing.</param>
+/// <param name="IsAccepted">Whether the person has written to it or agreed to hear from it.</param>
+/// <param name="IsVerified">Whether the safety number was compared.</param>
+/// <param name="NeedsApproval">Its identity changed, and nothing is sent until the person agrees.</param>
+/// <param name="Timer">After which messages of the conversation destroy themselves; null: they stay.</param>
+public sealed record Contact(
+    Guid Account, string Name, bool IsAccepted, bool IsBlocked, bool IsVerified, bool NeedsApproval, TimeSpan? Timer)
+{
+    internal const int MaxName = 100;
+
+    internal static Contact Of(ContactRecord record) => new(
+        record.Account.ToGuid(), record.Name, record.Accepted, record.Blocked, record.Verified, record.ApprovalNeeded,
+        record.Timer is { Seconds: > 0 } timer ? TimeSpan.FromSeconds(timer.Seconds) : null);
+}

@@ -1,4 +1,5 @@
 using SecureChat.Client.Accounts;
+using SecureChat.Client.Groups;
 using SecureChat.Client.LocalStore;
 using SecureChat.Client.Messages;
 using SecureChat.Protocol.Proto;
@@ -61,6 +62,12 @@ public sealed partial class ChatClient
         }
 
         var timer = new ExpiryTimer { Seconds = (uint)(time?.TotalSeconds ?? 0), FromSending = fromSending };
+        if (await FindGroupAsync(with, ct) is not null)
+        {
+            await SetGroupTimerAsync(with, timer, ct);
+            return;
+        }
+
         await ChangeAsync(with, content => content.ExpiryTimer = timer, ct);
     }
 
@@ -101,7 +108,7 @@ public sealed partial class ChatClient
                     var (sender, id) = (message.Sender.ToBytes(), message.Id.ToBytes());
                     if (await _conversations.ReadAsync(rows, message.Conversation, sender, id, at, ct))
                     {
-                        read.Contents.Add(new ContentName { Sender = sender, Id = id });
+                        read.Contents.Add(Contents.NameOf(message.Conversation.ToBytes(), sender, id));
                         await _receipts.ReadAsync(rows, message.Sender, id, ct);
                     }
                 }
@@ -131,7 +138,7 @@ public sealed partial class ChatClient
 
                 await _receipts.ReadAsync(rows, message.Sender, id, ct);
                 await _conversations.EraseAsync(rows, with, sender, id, ct);
-                await SyncAsync(rows, new SyncMessage { Opened = new() { Content = new ContentName { Sender = sender, Id = id } } }, ct);
+                await SyncAsync(rows, new SyncMessage { Opened = new() { Content = Contents.NameOf(with, sender, id) } }, ct);
                 return new OutgoingMessage { Text = record.Content.Text?.Body, Media = record.Content.Media, ViewOnce = true };
             },
             ct);
@@ -169,26 +176,49 @@ public sealed partial class ChatClient
     }
 
     /// <summary>Puts a content into the outbox, for its recipient and for one's other devices.</summary>
-    private async Task<Content> AddAsync(StoreTransaction rows, Guid to, Action<Content> set, bool isMessage, CancellationToken ct)
+    private async Task<Content> AddAsync(StoreTransaction rows, Guid to, Action<Content> write, bool isMessage, CancellationToken ct)
     {
-        await AgreeAsync(rows, to, ct);
-        var contact = await Contacts.GetAsync(rows, to, ct);
-        var content = await _device.NewContentAsync(rows, set, ct);
-        if (isMessage && contact.Timer is { Seconds: > 0 } timer)
+        var group = await GroupRecords.FindAsync(rows, to, ct);
+        if (group is not null && !group.Has(Account.ToBytes()))
+        {
+            throw new InvalidOperationException("This account is not in the group.");
+        }
+
+        if (group is null)
+        {
+            await AgreeAsync(rows, to, ct);
+        }
+
+        var set = group is null ? (await Contacts.GetAsync(rows, to, ct)).Timer : group.Newest()!.State.Timer;
+        var content = await _device.NewContentAsync(rows, write, ct);
+        if (isMessage && set is { Seconds: > 0 } timer)
         {
             content.Expiry = new Expiry { Seconds = timer.Seconds, FromSending = timer.FromSending };
         }
 
-        // Too large is told at once, and not found out each time that it is sent.
-        ContentPadding.Pad(content);
-        await _outbox.AddAsync(rows, to, content.Clone(), urgent: isMessage, ct);
+        content.Group = group?.Group ?? Google.Protobuf.ByteString.Empty;
+
+        // Too large is told at once, and not found out each time that it is sent, when order, keys and lists have come to it.
+        ContentPadding.RequireRoom(content);
+        if (group is null)
+        {
+            await _outbox.AddAsync(rows, to, content.Clone(), urgent: isMessage, ct);
+        }
+        else
+        {
+            await _groupOutbox.AddAsync(rows, group, content.Clone(), ct);
+        }
+
         var copy = content.Clone();
         if (copy.ViewOnce)
         {
             copy.ClearBody();
         }
 
-        await SyncAsync(rows, new SyncMessage { Sent = new Sent { Recipient = to.ToBytes(), Content = copy } }, ct);
+        await SyncAsync(rows, new SyncMessage
+        {
+            Sent = new Sent { Recipient = group is null ? to.ToBytes() : Google.Protobuf.ByteString.Empty, Content = copy },
+        }, ct);
         return content;
     }
 

@@ -1,5 +1,6 @@
 using SecureChat.Client.Accounts;
 using SecureChat.Client.Connection;
+using SecureChat.Client.Groups;
 using SecureChat.Client.Keys;
 using SecureChat.Client.LocalStore;
 using SecureChat.Client.Messages;
@@ -17,8 +18,11 @@ public sealed partial class ChatClient : IAsyncDisposable
     private readonly OwnDevices _own;
     private readonly Delivery _delivery;
     private readonly Outbox _outbox;
+    private readonly GroupOutbox _groupOutbox;
+    private readonly GroupStates _groups;
     private readonly Conversations _conversations;
     private readonly Receipts _receipts;
+    private readonly Beacons _beacons;
     private readonly Inbox _inbox;
     private readonly Housekeeping _housekeeping;
     private readonly CancellationTokenSource _ends = new();
@@ -34,12 +38,15 @@ public sealed partial class ChatClient : IAsyncDisposable
         _delivery = new Delivery(_device);
         _outbox = new Outbox(_device, _delivery);
         _receipts = new Receipts(_device, new Delivery(_device), _outbox);
+        _beacons = new Beacons(_device, new Delivery(_device));
         _conversations = new Conversations(_device);
-        var contents = new Contents(_device, _outbox, _receipts, _conversations);
+        _groupOutbox = new GroupOutbox(_device, new GroupFanOut(_device, new Delivery(_device)));
+        _groups = new GroupStates(_device, _groupOutbox);
+        var contents = new Contents(_device, _outbox, _receipts, _conversations, new GroupInbox(_device), _groupOutbox);
         var retries = new RetryRequests(_device);
-        _inbox = new Inbox(_device, contents, _outbox, retries);
+        _inbox = new Inbox(_device, contents, _outbox, _groupOutbox, retries);
         _housekeeping = new Housekeeping(
-            _device, _conversations, contents, _receipts, retries, _outbox, new KeyUpkeep(_device));
+            _device, _conversations, contents, _receipts, retries, _outbox, _beacons, _groups, _groupOutbox, new KeyUpkeep(_device));
         _device.Wake = _housekeeping.Wake;
         _work = _housekeeping.RunAsync(_ends.Token);
     }
@@ -101,6 +108,7 @@ public sealed partial class ChatClient : IAsyncDisposable
             {
                 await _conversations.SweepAsync(rows, ct);
                 await _outbox.RefreshAsync(rows, ct);
+                await _beacons.ConnectedAsync(rows, ct);
             },
             ct);
         _connection = CancellationTokenSource.CreateLinkedTokenSource(_ends.Token);
@@ -126,6 +134,11 @@ public sealed partial class ChatClient : IAsyncDisposable
     }
 
     /// <summary>
+    /// Does what is due now and not behind the app's back: fetches states of groups, sends what waits. For a program that is about to end.
+    /// </summary>
+    public Task FlushAsync(CancellationToken ct) => _housekeeping.RunDueAsync(ct);
+
+    /// <summary>
     /// Ends when this device is not connected any more and does not come back by itself: cancelled by <see cref="DisconnectAsync"/>, with
     /// <see cref="SignedOutException"/> or <see cref="ConnectedElsewhereException"/>, or with whatever made the local store fail.
     /// </summary>
@@ -137,6 +150,9 @@ public sealed partial class ChatClient : IAsyncDisposable
     /// </summary>
     public IAsyncEnumerable<ChatEvent> EventsAsync(CancellationToken ct) => _device.Events.ReadAsync(_device.Turns, ct);
 
+    /// <summary>What <see cref="EventsAsync"/> would tell without waiting: it ends with the last one that is there.</summary>
+    public IAsyncEnumerable<ChatEvent> PendingEventsAsync(CancellationToken ct) => _device.Events.ReadPendingAsync(_device.Turns, ct);
+
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
@@ -145,6 +161,7 @@ public sealed partial class ChatClient : IAsyncDisposable
         await _work.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _connection?.Dispose();
         _outbox.Dispose();
+        _groupOutbox.Dispose();
         _housekeeping.Dispose();
         _device.Dispose();
         _api.Dispose();

@@ -143,7 +143,8 @@ public sealed class ServerApi : IDisposable
         }
     }
 
-    private static JsonTypeInfo<T> Of<T>() => (JsonTypeInfo<T>)Json.GetTypeInfo(typeof(T));
+    /// <summary>How the protocol writes a type.</summary>
+    internal static JsonTypeInfo<T> Of<T>() => (JsonTypeInfo<T>)Json.GetTypeInfo(typeof(T));
 
     private static JsonSerializerOptions StrictJson()
     {

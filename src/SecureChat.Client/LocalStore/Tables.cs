@@ -37,8 +37,17 @@ internal static class Tables
 
     public static readonly Table<EventRecord> Events = new("events", EventRecord.Parser);
 
+    public static readonly Table<BackupRecord> Backups = new("backups", BackupRecord.Parser);
+
     /// <summary>Messages that destroy themselves, by the name of their row: the sweep looks at these alone.</summary>
     public static readonly Table<EventRecord> Timed = new("timed", EventRecord.Parser);
+
+    /// <summary>Groups, by the conversation that the app knows them as.</summary>
+    public static readonly Table<GroupRecord> Groups = new("groups", GroupRecord.Parser);
+
+    public static readonly Table<GroupOutboxRecord> GroupOutbox = new("group-outbox", GroupOutboxRecord.Parser);
+
+    public static readonly Table<SenderKeyRow> SenderKeys = new("sender-keys", SenderKeyRow.Parser);
 
     /// <summary>The messages of one conversation.</summary>
     public static Table<MessageRecord> Messages(ByteString conversation) =>

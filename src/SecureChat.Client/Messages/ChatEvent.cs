@@ -71,7 +71,7 @@ public sealed class ChatMessage
         (Conversation, Sender, Id) = (record.Conversation.ToGuid(), record.Sender.ToGuid(), record.Id.ToGuid());
     }
 
-    /// <summary>The account on the other side.</summary>
+    /// <summary>The account on the other side, or the group.</summary>
     public Guid Conversation { get; }
 
     /// <summary>Who wrote it.</summary>
@@ -88,6 +88,9 @@ public sealed class ChatMessage
 
     /// <summary>The encrypted file that it points to; null for other kinds and for what opens once.</summary>
     public Media? Media => IsViewOnce ? null : Record.Content.Media?.Clone();
+
+    /// <summary>Whether it points to a file, also one that opens once.</summary>
+    public bool IsFile => Record.Content.BodyCase == Content.BodyOneofCase.Media;
 
     /// <summary>Shown once, by <c>OpenOnceAsync</c>.</summary>
     public bool IsViewOnce => Record.Content.ViewOnce;

@@ -18,6 +18,20 @@ public static class ContentPadding
     /// <summary>The largest padded content, in bytes (88 KiB); a content has at least one byte less.</summary>
     public const int MaxSize = 88 * 1024;
 
+    /// <summary>What is put beside a body on its way, in bytes: its order, keys, a list of devices, the point of a group, a wrapper for one's own devices.</summary>
+    private const int Extras = 2048;
+
+    /// <summary>Refuses a content that could not be sent.</summary>
+    /// <exception cref="ArgumentException">It is larger than 86 KiB.</exception>
+    public static void RequireRoom(Content content)
+    {
+        ArgumentNullException.ThrowIfNull(content);
+        if (content.CalculateSize() is var length && length >= MaxSize - Extras)
+        {
+            throw new ArgumentException($"A message has less than {MaxSize - Extras} bytes; this one has {length}.");
+        }
+    }
+
     /// <summary>The content as it is encrypted: its bytes, 80, and zeros up to the next size.</summary>
     /// <exception cref="ArgumentException">It is larger than <see cref="MaxSize"/> less one byte.</exception>
     public static byte[] Pad(Content content)

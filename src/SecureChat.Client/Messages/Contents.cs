@@ -1,13 +1,20 @@
+using Google.Protobuf;
 using SecureChat.Client.Accounts;
+using SecureChat.Client.Groups;
 using SecureChat.Client.LocalStore;
 using SecureChat.Protocol.Proto;
 
 namespace SecureChat.Client.Messages;
 
 /// <summary>What a content changes here, by its kind. Spec: docs/protocol/content.md.</summary>
-internal sealed class Contents(Device device, Outbox outbox, Receipts receipts, Conversations conversations)
+internal sealed class Contents(
+    Device device, Outbox outbox, Receipts receipts, Conversations conversations, GroupInbox groups, GroupOutbox groupOutbox)
 {
     private const int ProfileKeySize = 32;
+
+    /// <summary>Streams are named sender.device, and .conversation in a group.</summary>
+    private const int GroupPart = 2;
+
     private const uint LongestExpiry = 4 * 7 * 24 * 3600;
 
     /// <summary>Clocks differ: a content from further ahead is taken as from now.</summary>
@@ -17,13 +24,20 @@ internal sealed class Contents(Device device, Outbox outbox, Receipts receipts, 
     public async Task TakeInAsync(StoreTransaction rows, Arrived arrived, CancellationToken ct)
     {
         var content = arrived.Content;
-        if (!content.Group.IsEmpty || content.Expiry is { Seconds: 0 or > LongestExpiry })
+        if (content.Expiry is { Seconds: 0 or > LongestExpiry })
         {
             return;
         }
 
         await LearnProfileKeyAsync(rows, arrived, ct);
-        if (content.Order is null)
+        if (!content.Group.IsEmpty)
+        {
+            if (await groups.AdmitAsync(rows, arrived, ct))
+            {
+                await KeepAsync(rows, arrived, ct);
+            }
+        }
+        else if (content.Order is null)
         {
             await PassAsync(rows, arrived, ct);
         }
@@ -37,15 +51,22 @@ internal sealed class Contents(Device device, Outbox outbox, Receipts receipts, 
     /// <returns>When the next patience ends; null: nothing is kept back.</returns>
     public async Task<DateTimeOffset?> RunAsync(StoreTransaction rows, CancellationToken ct)
     {
+        foreach (var arrived in await groups.ReleaseAsync(rows, ct))
+        {
+            await KeepAsync(rows, arrived, ct);
+        }
+
         DateTimeOffset? next = null;
         foreach (var (name, stream) in await rows.ListAsync(Tables.Streams, ct))
         {
-            var sender = Guid.ParseExact(name.Split('.')[0], "N");
+            var parts = name.Split('.');
+            var sender = Guid.ParseExact(parts[0], "N");
+            var with = parts.Length > GroupPart ? Guid.ParseExact(parts[GroupPart], "N") : sender;
             var shown = Arrivals.ReleaseOverdue(stream, device.Now, device.Options.OrderPatience);
             if (shown.Count > 0)
             {
                 rows.Put(Tables.Streams, name, stream);
-                await ShowAsync(rows, sender, shown, ct);
+                await ShowAsync(rows, with, sender, shown, ct);
             }
 
             if (Arrivals.DueAt(stream, device.Options.OrderPatience) is { } due && (next is null || due < next))
@@ -63,7 +84,8 @@ internal sealed class Contents(Device device, Outbox outbox, Receipts receipts, 
         var isSilent = content.BodyCase is not (Content.BodyOneofCase.Text or Content.BodyOneofCase.Media);
 
         // Whether it is new or not: the receipt for it may have been lost.
-        await receipts.DeliveredAsync(rows, sender, content.Id, isSilent, ct);
+        var isInGroup = !content.Group.IsEmpty;
+        await receipts.DeliveredAsync(rows, sender, content.Id, isSilent, isInGroup, ct);
         var name = Tables.Key(sender.ToBytes(), content.Id);
         if (await rows.ReadAsync(Tables.Seen, name, ct) is not null)
         {
@@ -71,8 +93,9 @@ internal sealed class Contents(Device device, Outbox outbox, Receipts receipts, 
         }
 
         rows.Put(Tables.Seen, name, new SeenRecord { At = device.Now.Milliseconds() });
-        var streamName = $"{sender:N}.{arrived.Device}";
-        var stream = await rows.ReadAsync(Tables.Streams, streamName, ct) ?? BeginStream(content.Order);
+        var with = isInGroup ? GroupRecords.ConversationOf(content.Group) : sender;
+        var streamName = isInGroup ? $"{sender:N}.{arrived.Device}.{with:N}" : $"{sender:N}.{arrived.Device}";
+        var stream = await rows.ReadAsync(Tables.Streams, streamName, ct) ?? BeginStream(content.Order, isInGroup);
         var shown = Arrivals.TakeIn(stream, content, arrived.Device, device.Now);
         rows.Put(Tables.Streams, streamName, stream);
         if (stream.Held.Count > 0)
@@ -80,21 +103,22 @@ internal sealed class Contents(Device device, Outbox outbox, Receipts receipts, 
             rows.Afterwards(device.Wake);
         }
 
-        await ShowAsync(rows, sender, shown, ct);
+        await ShowAsync(rows, with, sender, shown, ct);
     }
 
-    // A device that came later has no claim to what came before: another one may have confirmed it, and it is not sent again.
-    private StreamRecord BeginStream(Order order) => new() { Stream = order.Stream, Next = device.Id == 1 ? 1 : order.Sequence };
+    // Who came later, a device or a member, has no claim to what came before: others may have confirmed it, and it is not sent again.
+    private StreamRecord BeginStream(Order order, bool isInGroup) =>
+        new() { Stream = order.Stream, Next = device.Id == 1 && !isInGroup ? 1 : order.Sequence };
 
-    private async Task ShowAsync(StoreTransaction rows, Guid sender, IReadOnlyList<Content> shown, CancellationToken ct)
+    private async Task ShowAsync(StoreTransaction rows, Guid with, Guid sender, IReadOnlyList<Content> shown, CancellationToken ct)
     {
         foreach (var content in shown)
         {
             if (content.BodyCase != Content.BodyOneofCase.Sync)
             {
-                await conversations.ShowAsync(rows, sender, sender, content, isFromElsewhere: true, ct);
+                await conversations.ShowAsync(rows, with, sender, content, isFromElsewhere: true, ct);
             }
-            else if (sender == device.Account)
+            else if (sender == device.Account && content.Group.IsEmpty)
             {
                 await SyncAsync(rows, content.Sync, ct);
             }
@@ -109,6 +133,7 @@ internal sealed class Contents(Device device, Outbox outbox, Receipts receipts, 
         {
             case Content.BodyOneofCase.Receipt:
                 await outbox.ConfirmAsync(rows, sender, content.Receipt, ct);
+                await groupOutbox.ConfirmAsync(rows, sender, content.Receipt, ct);
                 break;
             case Content.BodyOneofCase.Typing:
                 rows.Afterwards(() => device.Events.Pass(new TypingChanged(sender, content.Typing.Stopped)));
@@ -135,15 +160,18 @@ internal sealed class Contents(Device device, Outbox outbox, Receipts receipts, 
                 Contacts.Put(rows, contact);
                 await conversations.ShowAsync(rows, recipient, device.Account, sync.Sent.Content, isFromElsewhere: true, ct);
                 break;
+            case SyncMessage.BodyOneofCase.Sent when sync.Sent.Content is { Id.Length: 16, Group.Length: GroupRules.IdSize } sent:
+                await conversations.ShowAsync(rows, GroupRecords.ConversationOf(sent.Group), device.Account, sent, isFromElsewhere: true, ct);
+                break;
             case SyncMessage.BodyOneofCase.Read:
                 foreach (var content in sync.Read.Contents)
                 {
-                    await conversations.ReadAsync(rows, content.Sender.ToGuid(), content.Sender, content.Id, Sane(sync.Read.At), ct);
+                    await conversations.ReadAsync(rows, ConversationOf(content).ToGuid(), content.Sender, content.Id, Sane(sync.Read.At), ct);
                 }
 
                 break;
             case SyncMessage.BodyOneofCase.Opened when sync.Opened.Content is { } opened:
-                await conversations.EraseAsync(rows, opened.Sender, opened.Sender, opened.Id, ct);
+                await conversations.EraseAsync(rows, ConversationOf(opened), opened.Sender, opened.Id, ct);
                 break;
             case SyncMessage.BodyOneofCase.Confirmed:
                 await Receipts.ConfirmedElsewhereAsync(rows, sync.Confirmed, ct);
@@ -151,6 +179,7 @@ internal sealed class Contents(Device device, Outbox outbox, Receipts receipts, 
             case SyncMessage.BodyOneofCase.Contact when sync.Contact.Account.Length == 16:
                 var known = await Contacts.GetAsync(rows, sync.Contact.Account.ToGuid(), ct);
                 known.Accepted |= sync.Contact.Accepted;
+                known.Name = sync.Contact.HasName ? sync.Contact.Name : known.Name;
                 Contacts.Put(rows, known);
                 break;
         }
@@ -171,6 +200,12 @@ internal sealed class Contents(Device device, Outbox outbox, Receipts receipts, 
             Contacts.Put(rows, contact);
         }
     }
+
+    /// <summary>What names a content to this account's other devices.</summary>
+    public static ContentName NameOf(ByteString conversation, ByteString sender, ByteString id) =>
+        new() { Sender = sender, Id = id, Conversation = conversation == sender ? ByteString.Empty : conversation };
+
+    private static ByteString ConversationOf(ContentName name) => name.Conversation.IsEmpty ? name.Sender : name.Conversation;
 
     private ulong Sane(ulong milliseconds) => Math.Min(milliseconds, (device.Now + ClockTolerance).Milliseconds());
 }

@@ -1,5 +1,6 @@
 using Google.Protobuf;
 using SecureChat.Client.Accounts;
+using SecureChat.Client.Groups;
 using SecureChat.Client.LocalStore;
 using SecureChat.Protocol.Proto;
 
@@ -12,7 +13,7 @@ internal sealed class Conversations(Device device)
     private const int MaxEarly = 20;
 
     /// <summary>Shows one content: a message of its own, or a change of another.</summary>
-    /// <param name="with">The account on the other side.</param>
+    /// <param name="with">The account on the other side, or the group.</param>
     /// <param name="sender">Who sent it: the other side, or this account from any of its devices.</param>
     /// <param name="isFromElsewhere">Whether another device sent it: the person has not seen it here.</param>
     public async Task ShowAsync(
@@ -136,10 +137,10 @@ internal sealed class Conversations(Device device)
 
     private async Task ChangeAsync(StoreTransaction rows, Guid with, Guid sender, Content change, ByteString target, CancellationToken ct)
     {
-        // A target is named by its id alone: it is a message of either side.
-        foreach (var author in new[] { with, device.Account })
+        // A target is named by its id alone: it is a message of either side, or of any member.
+        foreach (var author in await AuthorsAsync(rows, with, sender, ct))
         {
-            var (table, name) = (Tables.Messages(with.ToBytes()), Tables.Key(author.ToBytes(), target));
+            var (table, name) = (Tables.Messages(with.ToBytes()), Tables.Key(author, target));
             if (await rows.ReadAsync(table, name, ct) is not { } message)
             {
                 continue;
@@ -158,7 +159,7 @@ internal sealed class Conversations(Device device)
         var early = await rows.ReadAsync(Tables.Early, EarlyName(with, target), ct) ?? new EarlyRecord();
         if (early.Contents.Count < MaxEarly)
         {
-            early.Contents.Add(new HeldContent { Content = change, ReceivedAt = device.Now.Milliseconds(), Device = sender == device.Account ? 1u : 0u });
+            early.Contents.Add(new HeldContent { Content = change, ReceivedAt = device.Now.Milliseconds(), Sender = sender.ToBytes() });
             rows.Put(Tables.Early, EarlyName(with, target), early);
         }
     }
@@ -170,10 +171,19 @@ internal sealed class Conversations(Device device)
             rows.Remove(Tables.Early, EarlyName(with, target));
             foreach (var change in early.Contents)
             {
-                await ChangeAsync(rows, with, change.Device == 1 ? device.Account : with, change.Content, target, ct);
+                await ChangeAsync(rows, with, SenderOf(change, with), change.Content, target, ct);
             }
         }
     }
+
+    // Rows of earlier versions say no more than whether it was this account.
+    private Guid SenderOf(HeldContent change, Guid with) =>
+        change.Sender.Length == 16 ? change.Sender.ToGuid() : change.Device == 1 ? device.Account : with;
+
+    private async Task<IEnumerable<ByteString>> AuthorsAsync(StoreTransaction rows, Guid with, Guid sender, CancellationToken ct) =>
+        (await GroupRecords.FindAsync(rows, with, ct))?.Newest() is { } group
+            ? group.State.Members.Select(member => member.Account).Prepend(sender.ToBytes()).Distinct()
+            : [with.ToBytes(), device.Account.ToBytes()];
 
     /// <summary>Makes a change, if its sender may; false: nothing changed.</summary>
     private static bool Apply(MessageRecord message, ByteString sender, Content change)

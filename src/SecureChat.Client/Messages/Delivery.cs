@@ -1,3 +1,4 @@
+using Google.Protobuf;
 using SecureChat.Client.Accounts;
 using SecureChat.Client.Connection;
 using SecureChat.Client.Keys;
@@ -18,7 +19,8 @@ namespace SecureChat.Client.Messages;
 /// <param name="Urgent">Worth waking a sleeping device for.</param>
 /// <param name="Ephemeral">For connected devices alone.</param>
 /// <param name="ExpiresIn">Seconds; null: the server's life.</param>
-internal sealed record Handing(bool Urgent = false, bool Ephemeral = false, int? ExpiresIn = null);
+/// <param name="Identity">The only identity key that it may be encrypted for; null: the one that is trusted.</param>
+internal sealed record Handing(bool Urgent = false, bool Ephemeral = false, int? ExpiresIn = null, ByteString? Identity = null);
 
 /// <summary>What became of a try to hand a content to the server.</summary>
 internal enum Handed
@@ -81,7 +83,7 @@ internal sealed class Delivery(Device device)
         var certificate = await device.CertificateAsync(ct);
         for (var round = 0; round < MaxRounds; round++)
         {
-            var parcel = await device.Turns.RunAsync(rows => EncryptAsync(rows, account, content, certificate, ct), ct);
+            var parcel = await device.Turns.RunAsync(rows => EncryptAsync(rows, account, content, certificate, handing.Identity, ct), ct);
             if (parcel.Outcome is { } outcome)
             {
                 return outcome;
@@ -116,10 +118,10 @@ internal sealed class Delivery(Device device)
     }
 
     private async Task<Parcel> EncryptAsync(
-        StoreTransaction rows, Guid account, Content content, SenderCertificate? certificate, CancellationToken ct)
+        StoreTransaction rows, Guid account, Content content, SenderCertificate? certificate, ByteString? identity, CancellationToken ct)
     {
         var contact = await Contacts.GetAsync(rows, account, ct);
-        if (contact.ApprovalNeeded)
+        if (contact.ApprovalNeeded || (identity is not null && !contact.IdentityKey.IsEmpty && contact.IdentityKey != identity))
         {
             return new Parcel { Outcome = Handed.AwaitsApproval };
         }
@@ -278,7 +280,8 @@ internal sealed class Delivery(Device device)
         Contacts.Put(rows, contact);
     }
 
-    private async Task TakeInAsync(
+    /// <summary>The server has said which devices there are.</summary>
+    public async Task TakeInAsync(
         StoreTransaction rows, Guid account, IReadOnlyList<RecipientMismatch> mismatches, CancellationToken ct)
     {
         var contact = await Contacts.GetAsync(rows, account, ct);

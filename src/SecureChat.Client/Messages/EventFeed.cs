@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using SecureChat.Client.Accounts;
+using SecureChat.Client.Groups;
 using SecureChat.Client.LocalStore;
 
 namespace SecureChat.Client.Messages;
@@ -36,19 +37,28 @@ internal sealed class EventFeed : IDisposable
     public async IAsyncEnumerable<ChatEvent> ReadAsync(StoreTurns turns, [EnumeratorCancellation] CancellationToken ct)
     {
         // What an earlier reader left is there without news of it.
-        for (var isFirst = true; ; isFirst = false)
+        while (true)
         {
-            if (!isFirst)
+            await foreach (var told in ReadPendingAsync(turns, ct))
             {
-                await _news.WaitAsync(ct);
+                yield return told;
             }
 
-            while (_passing.Reader.TryRead(out var passing))
-            {
-                yield return passing;
-            }
+            await _news.WaitAsync(ct);
+        }
+    }
 
-            foreach (var (name, record) in await turns.RunAsync(async rows => await rows.ListAsync(Tables.Events, ct), ct))
+    /// <summary>The same, to the last one that is there.</summary>
+    public async IAsyncEnumerable<ChatEvent> ReadPendingAsync(StoreTurns turns, [EnumeratorCancellation] CancellationToken ct)
+    {
+        while (_passing.Reader.TryRead(out var passing))
+        {
+            yield return passing;
+        }
+
+        while (await turns.RunAsync(async rows => await rows.ListAsync(Tables.Events, ct), ct) is { Count: > 0 } kept)
+        {
+            foreach (var (name, record) in kept)
             {
                 var told = await turns.RunAsync(rows => MaterialiseAsync(rows, record, ct), ct);
                 if (told is not null)
@@ -90,6 +100,10 @@ internal sealed class EventFeed : IDisposable
                 record.Erased.Conversation.ToGuid(), record.Erased.Sender.ToGuid(), record.Erased.Id.ToGuid()),
             EventRecord.BodyOneofCase.IdentityChanged => new IdentityChanged(record.IdentityChanged.ToGuid()),
             EventRecord.BodyOneofCase.DeviceAdded => new DeviceLinked((int)record.DeviceAdded),
+            EventRecord.BodyOneofCase.Group when record.Group.Fault == 0 => new GroupChanged(record.Group.Conversation.ToGuid()),
+            EventRecord.BodyOneofCase.Group => new GroupRefused(
+                record.Group.Conversation.ToGuid(), (GroupFault)(int)record.Group.Fault,
+                record.Group.Account.IsEmpty ? null : record.Group.Account.ToGuid()),
             EventRecord.BodyOneofCase.ListFault => new DeviceListInvalid(
                 record.ListFault.Account.ToGuid(), (DeviceListFault)(int)record.ListFault.Fault),
             _ => null,

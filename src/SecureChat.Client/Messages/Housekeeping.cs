@@ -1,5 +1,6 @@
 using SecureChat.Client.Accounts;
 using SecureChat.Client.Connection;
+using SecureChat.Client.Groups;
 using SecureChat.Client.Keys;
 using SecureChat.Client.LocalStore;
 
@@ -7,7 +8,16 @@ namespace SecureChat.Client.Messages;
 
 /// <summary>Does what is due, when it is due: erases, confirms, sends again, renews keys.</summary>
 internal sealed class Housekeeping(
-    Device device, Conversations conversations, Contents contents, Receipts receipts, RetryRequests retries, Outbox outbox, KeyUpkeep keys)
+    Device device,
+    Conversations conversations,
+    Contents contents,
+    Receipts receipts,
+    RetryRequests retries,
+    Outbox outbox,
+    Beacons beacons,
+    GroupStates groups,
+    GroupOutbox groupOutbox,
+    KeyUpkeep keys)
     : IDisposable
 {
     /// <summary>Contents that came once are remembered for so long beyond the sender's patience.</summary>
@@ -17,10 +27,15 @@ internal sealed class Housekeeping(
     private static readonly TimeSpan PauseAfterFailure = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan Longest = TimeSpan.FromHours(1);
 
+    /// <summary>How far off the time may be at which this device was last connected.</summary>
+    private static readonly TimeSpan NoteEvery = TimeSpan.FromMinutes(10);
+
+
     private readonly SemaphoreSlim _wake = new(0);
     private readonly SemaphoreSlim _network = new(1, 1);
     private volatile bool _isOnline;
     private DateTimeOffset _forgetAt;
+    private DateTimeOffset _noteAt;
 
     /// <summary>From now on the network may be used.</summary>
     public void GoOnline() => _isOnline = true;
@@ -28,9 +43,14 @@ internal sealed class Housekeeping(
     /// <summary>The network is not used any more when this ends.</summary>
     public async Task GoOfflineAsync(CancellationToken ct)
     {
+        var wasOnline = _isOnline;
         _isOnline = false;
         await _network.WaitAsync(ct);
         _network.Release();
+        if (wasOnline)
+        {
+            await device.Turns.RunAsync(rows => beacons.SeenAsync(rows, ct), ct);
+        }
     }
 
     public void Wake()
@@ -47,6 +67,7 @@ internal sealed class Housekeeping(
         if (_isOnline)
         {
             await outbox.RunAsync(ct);
+            await groupOutbox.RunAsync(ct);
         }
     }
 
@@ -84,6 +105,10 @@ internal sealed class Housekeeping(
                 await retries.RunAsync(ct);
                 Consider(await receipts.RunAsync(ct));
                 Consider(await outbox.RunAsync(ct));
+                Consider(await beacons.RunAsync(ct));
+                Consider(await StillThereAsync(ct));
+                Consider(await groups.RunAsync(ct));
+                Consider(await groupOutbox.RunAsync(ct));
                 Consider(await keys.RunAsync(ct));
             }
         }
@@ -107,6 +132,17 @@ internal sealed class Housekeeping(
     {
         _wake.Dispose();
         _network.Dispose();
+    }
+
+    private async Task<DateTimeOffset?> StillThereAsync(CancellationToken ct)
+    {
+        if (device.Now >= _noteAt)
+        {
+            _noteAt = device.Now + NoteEvery;
+            await device.Turns.RunAsync(rows => beacons.SeenAsync(rows, ct), ct);
+        }
+
+        return _noteAt;
     }
 
     private async Task WaitAsync(DateTimeOffset next, CancellationToken ct)

@@ -1,4 +1,5 @@
 using SecureChat.Client.Accounts;
+using SecureChat.Client.Groups;
 using SecureChat.Client.LocalStore;
 using SecureChat.Protocol.Proto;
 using SecureChat.Signal;
@@ -12,7 +13,7 @@ namespace SecureChat.Client.Messages;
 /// From an envelope to what it changes, all in one transaction: ratchet, message and event are durable together, and only then is
 /// the envelope acknowledged.
 /// </summary>
-internal sealed class Inbox(Device device, Contents contents, Outbox outbox, RetryRequests retries)
+internal sealed class Inbox(Device device, Contents contents, Outbox outbox, GroupOutbox groups, RetryRequests retries)
 {
     /// <summary>Takes in one envelope. Whatever it is, it can be acknowledged afterwards.</summary>
     public Task TakeInAsync(Envelope envelope, CancellationToken ct) =>
@@ -72,10 +73,13 @@ internal sealed class Inbox(Device device, Contents contents, Outbox outbox, Ret
         }
 
         var cipher = device.Cipher(rows, out var stores);
+        var keys = new SenderKeys(rows);
         byte[] padded;
         try
         {
-            padded = await cipher.DecryptAsync(Device.AddressOf(opened.Sender, opened.Device), opened.Type, opened.Message, ct);
+            padded = opened.Type == CiphertextType.SenderKeyMessage
+                ? await keys.DecryptAsync(Device.AddressOf(opened.Sender, opened.Device), opened.Message, ct)
+                : await cipher.DecryptAsync(Device.AddressOf(opened.Sender, opened.Device), opened.Type, opened.Message, ct);
         }
         catch (SignalException duplicate) when (duplicate.Error == SignalError.DuplicateMessage)
         {
@@ -95,7 +99,10 @@ internal sealed class Inbox(Device device, Contents contents, Outbox outbox, Ret
             return;
         }
 
-        if (ContentPadding.TryUnpad(padded) is { } content && await IsListedAsync(rows, opened, content, ct))
+        // What came under a sender key belongs to the group that the key was given for, and to no other.
+        if (ContentPadding.TryUnpad(padded) is { } content
+            && (opened.Type != CiphertextType.SenderKeyMessage || content.Group == keys.Group)
+            && await IsListedAsync(rows, opened, content, ct))
         {
             await contents.TakeInAsync(rows, new Arrived(opened.Sender, (uint)opened.Device, content), ct);
         }
@@ -129,6 +136,7 @@ internal sealed class Inbox(Device device, Contents contents, Outbox outbox, Ret
         }
 
         await outbox.AskedAgainAsync(rows, opened.Sender, report.Timestamp, ct);
+        await groups.AskedAgainAsync(rows, opened.Sender, report.Timestamp, ct);
     }
 
     private async Task TakeInEventAsync(StoreTransaction rows, Envelope envelope, CancellationToken ct)

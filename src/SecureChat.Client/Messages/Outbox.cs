@@ -102,7 +102,7 @@ internal sealed class Outbox(Device device, Delivery delivery) : IDisposable
                 rows.ErasesRemoved = true;
             }
 
-            await ProgressAsync(rows, recipient, id, receipt.Kind == Receipt.Types.Kind.Read ? MessageProgress.Read : MessageProgress.Delivered, ct);
+            await ProgressAsync(device, rows, recipient, id, receipt.Kind == Receipt.Types.Kind.Read ? MessageProgress.Read : MessageProgress.Delivered, ct);
         }
 
         if (!contact.HasConfirmed)
@@ -147,15 +147,17 @@ internal sealed class Outbox(Device device, Delivery delivery) : IDisposable
     }
 
     /// <summary>
-    /// This device has just connected, and nobody knows for how long: what is with the server for some time already is sent again, so that
-    /// it is there for whoever comes within the server's life from now on.
+    /// This device has just connected, and nobody knows for how long: what the server never got is tried at once, and what is with it for
+    /// some time already is sent again, so that it is there for whoever comes within the server's life from now on.
     /// </summary>
     public async Task RefreshAsync(StoreTransaction rows, CancellationToken ct)
     {
         foreach (var (name, entry) in await rows.ListAsync(Tables.Outbox, ct))
         {
-            // Not for who never confirms: that may be somebody who has not agreed to hear from us.
-            if (IsStale(entry) && (await Contacts.GetAsync(rows, entry.Recipient.ToGuid(), ct)).HasConfirmed)
+            var contact = await Contacts.GetAsync(rows, entry.Recipient.ToGuid(), ct);
+
+            // Not again for who never confirms: that may be somebody who has not agreed to hear from us.
+            if (entry.Acceptance == 0 ? !contact.ApprovalNeeded : IsStale(entry) && contact.HasConfirmed)
             {
                 SendNow(rows, name, entry);
             }
@@ -254,7 +256,7 @@ internal sealed class Outbox(Device device, Delivery delivery) : IDisposable
     {
         rows.Remove(Tables.Outbox, name);
         rows.ErasesRemoved = true;
-        await ProgressAsync(rows, entry.Recipient.ToGuid(), entry.Content.Id, MessageProgress.NotDelivered, ct);
+        await ProgressAsync(device, rows, entry.Recipient.ToGuid(), entry.Content.Id, MessageProgress.NotDelivered, ct);
     }
 
     private async Task RecordAsync(StoreTransaction rows, string name, Handed handed, int? life, CancellationToken ct)
@@ -276,7 +278,7 @@ internal sealed class Outbox(Device device, Delivery delivery) : IDisposable
                 var lives = life is { } seconds ? TimeSpan.FromSeconds(seconds) : device.Options.ServerLife;
                 entry.DiesAt = (device.Now + lives).Milliseconds();
                 entry.NextTry = (device.Now + await RepeatAfterAsync(rows, entry, lives, ct)).Milliseconds();
-                await ProgressAsync(rows, recipient, entry.Content.Id, MessageProgress.Sent, ct);
+                await ProgressAsync(device, rows, recipient, entry.Content.Id, MessageProgress.Sent, ct);
                 break;
             case Handed.Nobody when recipient == device.Account:
                 // This is the account's only device.
@@ -311,7 +313,9 @@ internal sealed class Outbox(Device device, Delivery delivery) : IDisposable
         return longer < LongestRepeat ? longer : LongestRepeat;
     }
 
-    private async Task ProgressAsync(StoreTransaction rows, Guid recipient, ByteString id, MessageProgress progress, CancellationToken ct)
+    /// <summary>How far a message of this device has come.</summary>
+    public static async Task ProgressAsync(
+        Device device, StoreTransaction rows, Guid recipient, ByteString id, MessageProgress progress, CancellationToken ct)
     {
         var own = device.Account.ToBytes();
         var table = Tables.Messages(recipient.ToBytes());

@@ -24,10 +24,11 @@ internal sealed class Receipts(Device device, Delivery delivery, Outbox outbox)
 
     /// <summary>A content was kept: its sender is told, if it is a contact.</summary>
     /// <param name="silent">Whether the content shows nothing new by itself.</param>
-    public async Task DeliveredAsync(StoreTransaction rows, Guid sender, ByteString id, bool silent, CancellationToken ct)
+    /// <param name="inGroup">Whether it is a fellow member's: being in a group agrees to confirm what is sent there.</param>
+    public async Task DeliveredAsync(StoreTransaction rows, Guid sender, ByteString id, bool silent, bool inGroup, CancellationToken ct)
     {
         var contact = await Contacts.GetAsync(rows, sender, ct);
-        if (!contact.Accepted || contact.Blocked)
+        if ((!contact.Accepted && !inGroup) || contact.Blocked)
         {
             return;
         }

@@ -10,6 +10,33 @@ public sealed class ConversationTests
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
     [Fact]
+    public async Task The_longest_message_arrives_and_a_longer_one_is_refused_at_once()
+    {
+        await using var world = await World.StartAsync();
+        var (alice, bob) = await world.FriendsAsync();
+        var laptop = await world.LinkedAsync(alice);
+
+        await Assert.ThrowsAsync<ArgumentException>(() => alice.SendAsync(bob, new string('x', 88 * 1024)));
+        var room = 88 * 1024;
+        ChatMessage? longest = null;
+        while (longest is null)
+        {
+            try
+            {
+                longest = await alice.SendAsync(bob, new string('x', --room));
+            }
+            catch (ArgumentException)
+            {
+                // One less, until it has room.
+            }
+        }
+
+        await bob.TextAsync(longest.Text!);
+        await laptop.TextAsync(longest.Text!);
+        Assert.InRange(room, 64 * 1024, 88 * 1024);
+    }
+
+    [Fact]
     public async Task A_text_is_read_by_the_other_and_told_as_delivered_and_read()
     {
         await using var world = await World.StartAsync();

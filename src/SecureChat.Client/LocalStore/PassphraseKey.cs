@@ -3,11 +3,12 @@ using System.Text;
 using Org.BouncyCastle.Crypto.Generators;
 using Org.BouncyCastle.Crypto.Parameters;
 
-namespace SecureChat.Client.Sqlite;
+namespace SecureChat.Client.LocalStore;
 
-/// <summary>A store's key out of a passphrase: Argon2id (RFC 9106), 64 MiB, 3 passes, 1 lane.</summary>
+/// <summary>32 bytes out of a passphrase: Argon2id (RFC 9106), 64 MiB, 3 passes, 1 lane.</summary>
 internal static class PassphraseKey
 {
+    public const int KeySize = 32;
     public const int SaltSize = 16;
 
     private const int Kibibytes = 64 * 1024;
@@ -15,7 +16,8 @@ internal static class PassphraseKey
 
     public static byte[] Derive(string passphrase, byte[] salt)
     {
-        var bytes = Encoding.UTF8.GetBytes(passphrase.Normalize(NormalizationForm.FormKC));
+        // A browser normalizes its strings itself (String.normalize); the runtime there has no tables for it.
+        var bytes = Encoding.UTF8.GetBytes(OperatingSystem.IsBrowser() ? passphrase : passphrase.Normalize(NormalizationForm.FormKC));
         var argon = new Argon2BytesGenerator();
         argon.Init(new Argon2Parameters.Builder(Argon2Parameters.Argon2id)
             .WithVersion(Argon2Parameters.Version13)
@@ -24,7 +26,7 @@ internal static class PassphraseKey
             .WithIterations(Passes)
             .WithParallelism(1)
             .Build());
-        var key = new byte[RowSealer.KeySize];
+        var key = new byte[KeySize];
         argon.GenerateBytes(bytes, key);
         CryptographicOperations.ZeroMemory(bytes);
         return key;
