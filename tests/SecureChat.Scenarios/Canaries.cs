@@ -71,7 +71,7 @@ public sealed class Canaries(Worlds worlds, LibsignalPeer peer)
         return new NetworkStream(socket, ownsSocket: true);
     }
 
-    private static async Task<byte[]> ReadMetricsAsync(ServerProcess server)
+    internal static async Task<byte[]> ReadMetricsAsync(ServerProcess server)
     {
         using var http = new HttpClient { BaseAddress = server.Management };
         return await http.GetByteArrayAsync(new Uri("/metrics", UriKind.Relative), Ct);

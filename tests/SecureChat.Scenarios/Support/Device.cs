@@ -64,16 +64,20 @@ internal sealed class Device(World world, Person owner, PeerParty party, ServerP
 
     /// <summary>Encrypts a text for every device of somebody and for the sender's own others, and sends it.</summary>
     /// <remarks>Obeys the server's answers about devices, as every client has to, and sends again.</remarks>
-    public async Task SendAsync(Person to, string text, CancellationToken ct, bool urgent = false)
+    public Task SendAsync(Person to, string text, CancellationToken ct, bool urgent = false) =>
+        SendAsync(to.Account, Encoding.UTF8.GetBytes(text), ct, urgent);
+
+    /// <summary>The same with whatever an app puts into its messages.</summary>
+    public async Task SendAsync(Guid to, byte[] plaintext, CancellationToken ct, bool urgent = false)
     {
         var id = NewId();
         while (true)
         {
             var send = new Send { Id = id, Timestamp = 1_700_000_000_000, Urgent = urgent };
-            send.Recipients.Add(await EncryptForAsync(to.Account, text, ct));
-            if (owner.Devices.Count > 1 && to != owner)
+            send.Recipients.Add(await EncryptForAsync(to, plaintext, ct));
+            if (owner.Devices.Count > 1 && to != owner.Account)
             {
-                send.Recipients.Add(await EncryptForAsync(owner.Account, text, ct));
+                send.Recipients.Add(await EncryptForAsync(owner.Account, plaintext, ct));
             }
 
             var answer = await Socket.AskAsync(new ClientFrame { Send = send }, ct);
@@ -87,13 +91,18 @@ internal sealed class Device(World world, Person owner, PeerParty party, ServerP
     }
 
     /// <summary>Waits for one envelope that was not taken in before, decrypts and acknowledges it.</summary>
-    public async Task<string> NextTextAsync(CancellationToken ct)
+    public async Task<string> NextTextAsync(CancellationToken ct) => Encoding.UTF8.GetString(await NextAsync(ct));
+
+    /// <inheritdoc cref="NextTextAsync"/>
+    public async Task<byte[]> NextAsync(CancellationToken ct)
     {
         await foreach (var delivered in Socket.Delivered.ReadAllAsync(ct))
         {
-            if (await TakeInAsync(delivered, ct) is { } text)
+            var plaintext = await DecryptBytesAsync(delivered.Envelope, ct);
+            await AckAsync(delivered, ct);
+            if (plaintext is not null)
             {
-                return text;
+                return plaintext;
             }
         }
 
@@ -104,16 +113,23 @@ internal sealed class Device(World world, Person owner, PeerParty party, ServerP
     public async Task<string?> TakeInAsync(Deliver delivered, CancellationToken ct)
     {
         var text = await DecryptAsync(delivered.Envelope, ct);
-        if (delivered.Position > 0)
-        {
-            await Socket.AckAsync([delivered.Position], ct);
-        }
-
+        await AckAsync(delivered, ct);
         return text;
     }
 
     /// <summary>Decrypts an envelope without acknowledging it; null when it was seen before or is not a message.</summary>
-    public async Task<string?> DecryptAsync(Envelope envelope, CancellationToken ct)
+    public async Task<string?> DecryptAsync(Envelope envelope, CancellationToken ct) =>
+        await DecryptBytesAsync(envelope, ct) is { } plaintext ? Encoding.UTF8.GetString(plaintext) : null;
+
+    private async Task AckAsync(Deliver delivered, CancellationToken ct)
+    {
+        if (delivered.Position > 0)
+        {
+            await Socket.AckAsync([delivered.Position], ct);
+        }
+    }
+
+    private async Task<byte[]?> DecryptBytesAsync(Envelope envelope, CancellationToken ct)
     {
         if (envelope.Type is ContentType.Event || !_seen.Add(ReadGuid(envelope.Id)))
         {
@@ -121,8 +137,7 @@ internal sealed class Device(World world, Person owner, PeerParty party, ServerP
         }
 
         var from = new { name = ReadGuid(envelope.SenderAccount).ToString(), device = (int)envelope.SenderDevice };
-        return Encoding.UTF8.GetString(
-            await Party.DecryptAsync(from, (int)envelope.Type, envelope.Content.ToByteArray(), ct));
+        return await Party.DecryptAsync(from, (int)envelope.Type, envelope.Content.ToByteArray(), ct);
     }
 
     public async ValueTask DisposeAsync()
@@ -142,7 +157,7 @@ internal sealed class Device(World world, Person owner, PeerParty party, ServerP
 
     public static Guid ReadGuid(ByteString id) => new(id.Span, bigEndian: true);
 
-    private async Task<Recipient> EncryptForAsync(Guid account, string text, CancellationToken ct)
+    private async Task<Recipient> EncryptForAsync(Guid account, byte[] plaintext, CancellationToken ct)
     {
         if (!_known.TryGetValue(account, out var devices))
         {
@@ -153,7 +168,7 @@ internal sealed class Device(World world, Person owner, PeerParty party, ServerP
         var recipient = new Recipient { Account = Bytes(account) };
         foreach (var device in devices)
         {
-            var message = await Party.EncryptAsync(Address(account, device), Encoding.UTF8.GetBytes(text), ct);
+            var message = await Party.EncryptAsync(Address(account, device), plaintext, ct);
             recipient.Devices.Add(new DeviceContent
             {
                 Device = (uint)device,

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using SecureChat.Tests;
@@ -51,6 +52,21 @@ internal sealed class ServerProcess : IAsyncDisposable
         using var stream = new FileStream(_log, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
         using var reader = new StreamReader(stream);
         return reader.ReadToEnd();
+    }
+
+    /// <summary>An invite for one new account, as an operator makes it beside the running server.</summary>
+    public async Task<string> InviteAsync(CancellationToken ct)
+    {
+        var start = new ProcessStartInfo(Program(), ["invite", "create"]) { RedirectStandardOutput = true };
+        foreach (var (name, value) in _environment)
+        {
+            start.Environment[name] = value;
+        }
+
+        using var program = Process.Start(start)!;
+        var printed = await program.StandardOutput.ReadToEndAsync(ct);
+        await program.WaitForExitAsync(ct);
+        return printed.Trim().Split('\n')[^1];
     }
 
     /// <summary><c>kill -9</c>.</summary>

@@ -1,0 +1,185 @@
+using SecureChat.Cli.Tests.Support;
+using SecureChat.Client.Testing;
+
+namespace SecureChat.Cli.Tests;
+
+/// <summary>Commands that run at the same time.</summary>
+public sealed class SessionTests : IAsyncLifetime
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(20);
+
+    private readonly DirectoryInfo _home = Directory.CreateTempSubdirectory("securechat-cli-");
+    private FakeServer _server = null!;
+
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync() => _server = await FakeServer.StartAsync(TimeProvider.System, Ct);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _server.DisposeAsync();
+        _home.Delete(recursive: true);
+    }
+
+    [Fact]
+    public async Task A_message_shows_at_once_in_a_terminal_that_follows()
+    {
+        var (alice, bob) = (await RegisterAsync("alice"), await RegisterAsync("bob"));
+        using var follower = Host();
+        using var ends = CancellationTokenSource.CreateLinkedTokenSource(Ct);
+        var following = Program.RunAsync(["-p", "bob", "receive", "--follow"], follower, ends.Token);
+
+        await RunAsync("-p", "alice", "send", bob, "are you there?");
+        await UntilAsync(() => follower.Screen.Contains($"{alice}  are you there?", StringComparison.Ordinal));
+        await ends.CancelAsync();
+
+        Assert.Equal(0, await following);
+    }
+
+    [Fact]
+    public async Task A_second_program_on_the_same_profile_is_told_so()
+    {
+        await RegisterAsync("alice");
+        using var follower = Host();
+        using var ends = CancellationTokenSource.CreateLinkedTokenSource(Ct);
+        var following = Program.RunAsync(["-p", "alice", "--json", "receive", "-f"], follower, ends.Token);
+        await UntilAsync(() => follower.Screen.Contains("\"connected\":true", StringComparison.Ordinal));
+        using var second = Host();
+
+        Assert.Equal(3, await Program.RunAsync(["-p", "alice", "whoami"], second, Ct));
+
+        Assert.Contains("open in another process", second.Screen, StringComparison.Ordinal);
+        await ends.CancelAsync();
+        await following;
+    }
+
+    [Theory]
+    [InlineData("y", true)]
+    [InlineData("n", false)]
+    public async Task A_device_is_linked_only_when_the_person_says_that_the_numbers_are_the_same(string answer, bool isLinked)
+    {
+        var account = await RegisterAsync("phone");
+        using var laptop = Host();
+        using var ends = CancellationTokenSource.CreateLinkedTokenSource(Ct);
+        var linking = Program.RunAsync(["-p", "laptop", "link", "--server", "http://localhost"], laptop, ends.Token);
+        await UntilAsync(() => laptop.Screen.Contains("devices add ", StringComparison.Ordinal));
+        var code = laptop.Screen.Split("devices add ")[1].Split('\n')[0];
+        using var phone = Host();
+        phone.Answer = (_, _) => ValueTask.FromResult<string?>(answer);
+
+        var ended = await Program.RunAsync(["-p", "phone", "devices", "add", code], phone, Ct);
+        Assert.Equal(isLinked ? 0 : 8, ended);
+        await UntilAsync(() => NumberIn(laptop.Screen) is not null);
+        Assert.Equal(NumberIn(laptop.Screen), NumberIn(phone.Screen));
+        if (isLinked)
+        {
+            Assert.Equal(0, await linking);
+            Assert.Contains($"This is device 2 of {account}.", laptop.Screen, StringComparison.Ordinal);
+            Assert.Contains("\"device\":2", await RunAsync("-p", "phone", "devices", "--json"), StringComparison.Ordinal);
+        }
+        else
+        {
+            await ends.CancelAsync();
+            Assert.Equal(130, await linking);
+            Assert.DoesNotContain("\"device\":2", await RunAsync("-p", "phone", "devices", "--json"), StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public async Task A_message_without_a_network_is_kept_and_goes_out_with_the_next_command()
+    {
+        var (_, bob) = (await RegisterAsync("alice"), await RegisterAsync("bob"));
+        _server.Network.IsDown = true;
+        using var cut = Host();
+
+        Assert.Equal(4, await Program.RunAsync(["-p", "alice", "send", bob, "sent in a tunnel"], cut, Ct));
+        _server.Network.IsDown = false;
+        await RunAsync("-p", "alice", "receive");
+
+        Assert.Contains("sent in a tunnel", await RunAsync("-p", "bob", "receive"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_whole_screen_shows_a_conversation_and_what_is_typed()
+    {
+        var (alice, bob) = (await RegisterAsync("alice"), await RegisterAsync("bob"));
+        await RunAsync("-p", "alice", "contacts", "add", "bob", bob);
+        await RunAsync("-p", "bob", "send", alice, "from bob");
+        using var host = new TypedHost(_server.Network, _home.FullName) { IsPerson = true };
+        GivePassphrase(host);
+        Type(host, "hi bob\r");
+        using var ends = CancellationTokenSource.CreateLinkedTokenSource(Ct);
+        var chatting = Program.RunAsync(["-p", "alice", "chat", "bob"], host, ends.Token);
+
+        await UntilAsync(() => host.Screen.Contains("from bob", StringComparison.Ordinal) && host.Screen.Contains("hi bob  (sent)", StringComparison.Ordinal));
+        Type(host, "/quit\r");
+
+        Assert.Equal(0, await chatting);
+        Assert.Contains("hi bob", await RunAsync("-p", "bob", "receive"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Nothing_that_others_write_reaches_the_terminal_as_a_command()
+    {
+        var (_, bob) = (await RegisterAsync("alice"), await RegisterAsync("bob"));
+        await RunAsync("-p", "alice", "send", bob, "red \u001b[31m, title \u001b]0;owned\u0007, turned \u202egnp.exe");
+
+        var shown = await RunAsync("-p", "bob", "receive");
+
+        Assert.Contains("red ", shown, StringComparison.Ordinal);
+        Assert.DoesNotContain(shown, symbol => symbol is '\u001b' or '\u0007' or '\u202e');
+    }
+
+    private static string? NumberIn(string screen) => screen.Split("the same number: ") is [_, var rest, ..] ? rest[..7] : null;
+
+    private static void Type(TypedHost host, string keys)
+    {
+        foreach (var key in keys)
+        {
+            host.Keys.Enqueue(new ConsoleKeyInfo(key, key == '\r' ? ConsoleKey.Enter : ConsoleKey.None, false, false, false));
+        }
+    }
+
+    private static async Task UntilAsync(Func<bool> holds)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(Ct);
+        limit.CancelAfter(Patience);
+        while (!holds())
+        {
+            await Task.Delay(Interval, TimeProvider.System, limit.Token);
+        }
+    }
+
+    private async Task<string> RegisterAsync(string profile)
+    {
+        var told = await RunAsync("-p", profile, "register", "--invite", await _server.CreateInviteAsync(Ct), "--server", "http://localhost");
+        return told.Split("You are ")[1][..36];
+    }
+
+    private async Task<string> RunAsync(params string[] args)
+    {
+        using var host = Host();
+        var code = await Program.RunAsync(args, host, Ct);
+        Assert.True(code == 0, $"{string.Join(' ', args)}: {code}\n{host.Screen}");
+        return host.Screen;
+    }
+
+    private TypedHost Host()
+    {
+        var host = new TypedHost(_server.Network, _home.FullName);
+        GivePassphrase(host);
+        return host;
+    }
+
+    private void GivePassphrase(TypedHost host)
+    {
+        var file = Path.Combine(_home.FullName, "passphrase");
+        if (!File.Exists(file))
+        {
+            File.WriteAllText(file, "correct horse battery");
+        }
+
+        host.Variables["CHAT_PASSPHRASE_FILE"] = file;
+    }
+}

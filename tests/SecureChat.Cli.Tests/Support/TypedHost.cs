@@ -1,0 +1,79 @@
+using System.Collections.Concurrent;
+using System.Security.Cryptography;
+using System.Text;
+using SecureChat.Client.Connection;
+using SecureChat.Client.Sqlite;
+using SecureChat.Client.Testing;
+
+namespace SecureChat.Cli.Tests.Support;
+
+/// <summary>The command line's world in a test: what it writes is kept, what it asks is answered by the test.</summary>
+internal sealed class TypedHost(INetwork network, string home) : CliHost, IDisposable
+{
+    private readonly StringWriter _screen = new() { NewLine = "\n" };
+
+    /// <summary>Answers a prompt, or gives the next line of input; null ends it.</summary>
+    public Func<string, bool, ValueTask<string?>> Answer { get; set; } = (_, _) => ValueTask.FromResult<string?>(null);
+
+    /// <summary>Keys of a person.</summary>
+    public ConcurrentQueue<ConsoleKeyInfo> Keys { get; } = new();
+
+    public bool IsPerson { get; init; }
+
+    public Dictionary<string, string> Variables { get; } = new() { ["CHAT_HOME"] = home };
+
+    /// <summary>Both streams as they come, like a terminal shows them.</summary>
+    public string Screen
+    {
+        get
+        {
+            lock (_screen)
+            {
+                return _screen.ToString();
+            }
+        }
+    }
+
+    public override TextWriter Out => TextWriter.Synchronized(_screen);
+
+    public override TextWriter Error => TextWriter.Synchronized(_screen);
+
+    public override bool IsInteractive => IsPerson;
+
+    public override (int Columns, int Rows) Size => (100, 30);
+
+    public override INetwork Network => network;
+
+    public override TimeSpan Patience => TimeSpan.FromSeconds(network is FaultyNetwork { IsDown: true } ? 1 : 20);
+
+    /// <summary>Without the half second that a passphrase takes: the programs that scenarios start take it.</summary>
+    public override Task<SqliteStore> OpenStoreAsync(string path, string passphrase, CancellationToken ct) =>
+        SqliteStore.OpenAsync(path, SHA256.HashData(Encoding.UTF8.GetBytes(passphrase)).AsMemory(), ct);
+
+    public override string? Variable(string name) => Variables.GetValueOrDefault(name);
+
+    public override async ValueTask<string?> ReadLineAsync(bool secret, CancellationToken ct)
+    {
+        var prompt = Screen.Split('\n')[^1];
+        var line = await Answer(prompt, secret);
+        if (prompt.Length > 0)
+        {
+            await _screen.WriteLineAsync(secret ? "" : line);
+        }
+
+        return line;
+    }
+
+    public override async ValueTask<ConsoleKeyInfo> ReadKeyAsync(CancellationToken ct)
+    {
+        ConsoleKeyInfo key;
+        while (!Keys.TryDequeue(out key))
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System, ct);
+        }
+
+        return key;
+    }
+
+    public void Dispose() => _screen.Dispose();
+}

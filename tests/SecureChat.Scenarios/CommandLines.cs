@@ -1,0 +1,220 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using Google.Protobuf;
+using SecureChat.Client.Messages;
+using SecureChat.Protocol.Proto;
+using SecureChat.Scenarios.Support;
+using SecureChat.Tests;
+
+namespace SecureChat.Scenarios;
+
+/// <summary>People who use the command line, as programs of their own.</summary>
+public sealed class CommandLines(Worlds worlds, LibsignalPeer peer, ITestOutputHelper output)
+{
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData(StorePair.Embedded)]
+    [InlineData(StorePair.Shared)]
+    public async Task Somebody_at_the_command_line_and_an_official_client_talk_both_ways(StorePair stores)
+    {
+        await using var world = await worlds.StartAsync(stores, peer, Ct);
+        var bob = (await world.PersonAsync("bob", Ct)).Primary;
+        using var alice = await CommandLine.RegisterAsync(world, Canary("alice") + "@canary.example", Ct);
+
+        await bob.SendAsync(alice.Account, Padded(1, content => content.Text = new Text { Body = "from libsignal" }), Ct);
+        var heard = Messages(await alice.RunAsync(Ct, "receive")).Single();
+        await alice.RunAsync(Ct, "send", bob.Owner.Account.ToString(), "from the command line", "--reply-to", heard.GetProperty("id").GetString()!);
+        var answer = await NextAsync(bob, Content.BodyOneofCase.Text);
+        await bob.SendAsync(alice.Account, Padded(2, content => content.Reaction = new Reaction { Target = answer.Id, Emoji = "👍" }), Ct);
+        await bob.SendAsync(alice.Account, Padded(3, content => content.Receipt = Delivered(answer.Id)), Ct);
+        var changed = (await alice.RunAsync(Ct, "receive")).Last(told => told.GetProperty("type").GetString() == "progress");
+
+        Assert.Equal(("from libsignal", bob.Owner.Account), (heard.GetProperty("text").GetString(), heard.GetProperty("sender").GetGuid()));
+        Assert.Equal("from the command line", answer.Text.Body);
+        Assert.Equal(heard.GetProperty("id").GetGuid(), new Guid(answer.Text.ReplyTo.Span, bigEndian: true));
+        Assert.Equal("Delivered", changed.GetProperty("progress").GetString());
+        Assert.Equal("👍", changed.GetProperty("reactions").GetProperty(bob.Owner.Account.ToString()).GetString());
+    }
+
+    [Theory]
+    [InlineData(StorePair.Embedded)]
+    [InlineData(StorePair.Shared)]
+    public async Task Nothing_that_two_people_say_name_or_send_is_written_by_the_server(StorePair stores)
+    {
+        await using var world = await worlds.StartAsync(stores, peer, Ct);
+        string[] words = [Canary("text"), Canary("nickname"), Canary("file"), Canary("content"), Canary("caption"), Canary("once"), Canary("edited"), Canary("title"), Canary("group")];
+        using var alice = await CommandLine.RegisterAsync(world, Canary("alice") + "@canary.example", Ct);
+        using var bob = await CommandLine.RegisterAsync(world, Canary("bob") + "@canary.example", Ct);
+        var file = alice.FileOf(words[2], Encoding.UTF8.GetBytes(words[3]));
+
+        await alice.RunAsync(Ct, "contacts", "add", words[1], bob.Account.ToString());
+        var sent = (await alice.RunAsync(Ct, "send", words[1], words[0])).Single().GetProperty("id").GetString()!;
+        await alice.RunAsync(Ct, "file", "send", words[1], file, "--caption", words[4]);
+        await alice.RunAsync(Ct, "send", words[1], words[5], "--view-once");
+        await alice.RunAsync(Ct, "group", "new", words[7], words[1]);
+        await alice.RunAsync(Ct, "send", words[7], words[8]);
+        var recovery = (await alice.RunAsync(Ct, "backup", "new-key")).Single().GetProperty("key").GetString()!;
+        alice.FileOf(CommandLine.RecoveryKey, Encoding.UTF8.GetBytes(recovery));
+        await alice.RunAsync(Ct, "backup", "to-server");
+        var whileItWaits = Haystack.Of(world);
+        await alice.RunAsync(Ct, "message", "edit", sent, words[6]);
+        var heard = Messages(await bob.RunAsync(Ct, "receive"));
+        var fetched = Path.Combine(Path.GetDirectoryName(bob.FollowLog)!, "fetched");
+        await bob.RunAsync(Ct, "file", "get", heard.Single(message => message.GetProperty("file").ValueKind == JsonValueKind.Object).GetProperty("id").GetString()!, "--out", fetched);
+        var opened = await bob.RunAsync(Ct, "open", heard.Single(message => message.GetProperty("viewOnce").GetBoolean()).GetProperty("id").GetString()!);
+
+        Assert.Contains(heard, message => message.GetProperty("text").GetString() == words[8]);
+        Assert.Equal(words[5], opened.Single().GetProperty("text").GetString());
+        Assert.Equal(words[3], await File.ReadAllTextAsync(fetched, Ct));
+        var afterwards = Haystack.Of(world);
+        afterwards.Add("metrics", await Canaries.ReadMetricsAsync(world.Server));
+
+        // As the list of a group's members has it: field 1, 16 bytes; field 2, 33 bytes.
+        byte[] member = [0x0A, 16, .. bob.Account.ToByteArray(bigEndian: true), 0x12, 33];
+        Assert.Empty(whileItWaits.Find(member));
+        Assert.Empty(afterwards.Find(member));
+        foreach (var word in words.Append(recovery))
+        {
+            Assert.Empty(whileItWaits.Find(word));
+            Assert.Empty(afterwards.Find(word));
+        }
+
+        // The search can find: the account's id is in the database, in bytes.
+        Assert.NotEmpty(whileItWaits.Find(bob.Account.ToByteArray(bigEndian: true)));
+    }
+
+    [Fact]
+    public async Task A_recipient_killed_at_any_moment_loses_nothing_and_keeps_nothing_twice()
+    {
+        var kills = int.Parse(Environment.GetEnvironmentVariable("CHAT_TEST_KILLS") ?? "12", CultureInfo.InvariantCulture);
+        await using var world = await worlds.StartAsync(StorePair.Embedded, peer, Ct);
+        using var alice = await CommandLine.RegisterAsync(world, Canary("alice") + "@canary.example", Ct);
+        using var bob = await CommandLine.RegisterAsync(world, Canary("bob") + "@canary.example", Ct);
+        using var writing = CancellationTokenSource.CreateLinkedTokenSource(Ct);
+        var written = WriteAsync(alice, bob.Account, writing.Token);
+
+        for (var kill = 0; kill < kills; kill++)
+        {
+            await using var program = bob.Follow();
+
+            // From before it has opened its store to well into the traffic.
+            await Task.Delay(TimeSpan.FromMilliseconds(RandomNumberGenerator.GetInt32(50, 3000)), TimeProvider.System, Ct);
+            await program.KillAsync(Ct);
+        }
+
+        await writing.CancelAsync();
+        var texts = await written;
+        await bob.RunAsync(Ct, "receive");
+        var kept = Messages(await bob.RunAsync(Ct, "history", alice.Account.ToString(), "--last", "1000000"))
+            .Select(message => message.GetProperty("text").GetString()!).ToList();
+        var shown = File.ReadAllLines(bob.FollowLog).Count(line => line.StartsWith("{\"type\":\"message\"", StringComparison.Ordinal));
+
+        output.WriteLine($"{kills} kills, {texts.Count} messages sent, {kept.Count} kept, {kept.Count - kept.Distinct().Count()} twice, {shown} printed before the end");
+        Assert.Equal(texts, kept);
+    }
+
+    [Fact]
+    public async Task The_sample_of_fifteen_lines_signs_up_writes_and_reads_the_answer()
+    {
+        await using var world = await worlds.StartAsync(StorePair.Embedded, peer, Ct);
+        using var bob = await CommandLine.RegisterAsync(world, Canary("bob") + "@canary.example", Ct);
+        var folder = Directory.CreateTempSubdirectory("securechat-sample-");
+        var program = AppContext.BaseDirectory.Replace(
+            Path.Combine("tests", "SecureChat.Scenarios"), Path.Combine("samples", "FirstMessage"), StringComparison.Ordinal);
+        var start = new ProcessStartInfo(
+            Path.Combine(program, "FirstMessage"), [world.Server.Api.ToString(), await world.Server.InviteAsync(Ct), bob.Account.ToString()])
+        {
+            WorkingDirectory = folder.FullName,
+            RedirectStandardOutput = true,
+        };
+        using var sample = Process.Start(start)!;
+        try
+        {
+            List<JsonElement> heard = [];
+            while (heard.Count == 0)
+            {
+                Assert.False(sample.HasExited);
+                heard = Messages(await bob.RunAsync(Ct, "receive"));
+            }
+
+            await bob.RunAsync(Ct, "send", heard[0].GetProperty("sender").GetString()!, "I read it.");
+
+            Assert.Equal("Hello. Only you can read this.", heard.Single().GetProperty("text").GetString());
+            Assert.Equal($"{bob.Account}: I read it.", await sample.StandardOutput.ReadLineAsync(Ct));
+        }
+        finally
+        {
+            sample.Kill();
+            await sample.WaitForExitAsync(CancellationToken.None);
+            folder.Delete(recursive: true);
+        }
+    }
+
+    // One program that chats line by line, so that messages keep coming while the other is killed.
+    private static async Task<List<string>> WriteAsync(CommandLine alice, Guid to, CancellationToken ct)
+    {
+        var texts = new List<string>();
+        await using var chat = alice.Chat(to);
+        try
+        {
+            while (true)
+            {
+                var text = string.Create(CultureInfo.InvariantCulture, $"message {texts.Count + 1}");
+
+                // What is once begun is finished: only then is it known whether it was sent.
+                await chat.WriteAsync(text, Ct);
+                texts.Add(text);
+                await Task.Delay(TimeSpan.FromMilliseconds(25), TimeProvider.System, ct);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // Enough were killed.
+        }
+
+        await chat.EndAsync(Ct);
+        return texts;
+    }
+
+    private static string Canary(string what) => $"{what}-{RandomNumberGenerator.GetHexString(24, lowercase: true)}";
+
+    private static List<JsonElement> Messages(IReadOnlyList<JsonElement> told) =>
+        [.. told.Where(one => one.GetProperty("type").GetString() == "message")];
+
+    // What any app has to send that speaks docs/protocol/content.md.
+    private static byte[] Padded(ulong sequence, Action<Content> set)
+    {
+        var content = new Content
+        {
+            Id = Device.NewId(),
+            Timestamp = (ulong)TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds(),
+            Order = new Order { Stream = 1, Sequence = sequence, OldestKept = sequence },
+        };
+        set(content);
+        if (content.Receipt is not null)
+        {
+            content.Order = null;
+        }
+
+        return ContentPadding.Pad(content);
+    }
+
+    private static Receipt Delivered(ByteString id) => new() { Kind = Receipt.Types.Kind.Delivered, Targets = { id } };
+
+    private static async Task<Content> NextAsync(Device device, Content.BodyOneofCase body)
+    {
+        while (true)
+        {
+            var content = ContentPadding.TryUnpad(await device.NextAsync(Ct));
+            Assert.NotNull(content);
+            if (content.BodyCase == body)
+            {
+                return content;
+            }
+        }
+    }
+}

@@ -1,0 +1,167 @@
+using System.Diagnostics;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using SecureChat.Tests;
+
+namespace SecureChat.Scenarios.Support;
+
+/// <summary>Somebody at a terminal: the <c>securechat</c> program as it is built, with a profile of its own.</summary>
+internal sealed partial class CommandLine : IDisposable
+{
+    private const string Passphrase = "correct horse battery staple";
+
+    /// <summary>The name of the file that holds the recovery key, if there is one.</summary>
+    public const string RecoveryKey = "recovery-key";
+
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
+
+    private readonly World _world;
+    private readonly DirectoryInfo _home = Directory.CreateTempSubdirectory("securechat-person-");
+
+    private CommandLine(World world)
+    {
+        _world = world;
+        File.WriteAllText(PassphraseFile, Passphrase + "\n");
+    }
+
+    public Guid Account { get; private set; }
+
+    /// <summary>What it prints while it follows, over all its starts.</summary>
+    public string FollowLog => Path.Combine(_home.FullName, "follow.log");
+
+    private string PassphraseFile => Path.Combine(_home.FullName, "passphrase");
+
+    private Dictionary<string, string> Variables => new()
+    {
+        ["CHAT_HOME"] = _home.FullName,
+        ["CHAT_PASSPHRASE_FILE"] = PassphraseFile,
+        ["CHAT_RECOVERY_KEY_FILE"] = Path.Combine(_home.FullName, RecoveryKey),
+    };
+
+    /// <summary>Signs up with an e-mail address: the code is taken from the server's terminal.</summary>
+    public static async Task<CommandLine> RegisterAsync(World world, string email, CancellationToken ct)
+    {
+        var person = new CommandLine(world);
+        var printed = Codes(world).Count;
+        using var program = person.Start("register", "--email", email, "--server", world.Server.Api.ToString(), "--json");
+        while (Codes(world).Count == printed && !program.HasExited)
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, ct);
+        }
+
+        await program.StandardInput.WriteLineAsync(Codes(world)[^1].Groups["code"].Value);
+        var told = await EndAsync(program, ct);
+        person.Account = told.Single().GetProperty("account").GetGuid();
+        return person;
+    }
+
+    /// <summary>Runs a command to its end, and returns what it told: it must succeed.</summary>
+    public async Task<IReadOnlyList<JsonElement>> RunAsync(CancellationToken ct, params string[] args)
+    {
+        using var program = Start([.. args, "--json"]);
+        program.StandardInput.Close();
+        return await EndAsync(program, ct);
+    }
+
+    /// <summary>Starts <c>receive --follow</c>.</summary>
+    public ChildProcess Follow() => ChildProcess.Start([Program, "receive", "--follow", "--json"], FollowLog, Variables);
+
+    /// <summary>Starts <c>chat</c>, which sends each line that it is given.</summary>
+    public Chatting Chat(Guid with) => new(Start("chat", with.ToString(), "--json"));
+
+    /// <summary>A file in this person's folder.</summary>
+    public string FileOf(string name, byte[] content)
+    {
+        var path = Path.Combine(_home.FullName, name);
+        File.WriteAllBytes(path, content);
+        return path;
+    }
+
+    public void Dispose() => _home.Delete(recursive: true);
+
+    // The same configuration and framework as this test project, from the program's own output folder.
+    private static string Program
+    {
+        get
+        {
+            var project = $"tests{Path.DirectorySeparatorChar}SecureChat.Scenarios";
+            return Path.Combine(AppContext.BaseDirectory.Replace(project, $"src{Path.DirectorySeparatorChar}SecureChat.Cli", StringComparison.Ordinal), "securechat");
+        }
+    }
+
+    private Process Start(params string[] args)
+    {
+        var start = new ProcessStartInfo(Program, args) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (var (name, value) in Variables)
+        {
+            start.Environment[name] = value;
+        }
+
+        return Process.Start(start)!;
+    }
+
+    private static async Task<IReadOnlyList<JsonElement>> EndAsync(Process program, CancellationToken ct)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        limit.CancelAfter(Patience);
+        try
+        {
+            var (told, failed) = (program.StandardOutput.ReadToEndAsync(limit.Token), program.StandardError.ReadToEndAsync(limit.Token));
+            await program.WaitForExitAsync(limit.Token);
+            Assert.True(program.ExitCode == 0, $"{string.Join(' ', program.StartInfo.ArgumentList)}: {program.ExitCode}\n{await failed}");
+            return [.. (await told).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonDocument.Parse(line).RootElement)];
+        }
+        catch (OperationCanceledException)
+        {
+            program.Kill();
+            throw;
+        }
+    }
+
+    private static MatchCollection Codes(World world) => PrintedCode().Matches(world.Server.Printed());
+
+    [GeneratedRegex(@"challenge [\w-]+: (?<code>\d{6})")]
+    private static partial Regex PrintedCode();
+}
+
+/// <summary>A conversation line by line.</summary>
+internal sealed class Chatting(Process program) : IAsyncDisposable
+{
+    private readonly Task<string> _failed = program.StandardError.ReadToEndAsync();
+
+    /// <summary>Sends a line, and waits until it is durable at the sender's.</summary>
+    public async Task WriteAsync(string line, CancellationToken ct)
+    {
+        await program.StandardInput.WriteLineAsync(line);
+        await program.StandardInput.FlushAsync(ct);
+        while (await program.StandardOutput.ReadLineAsync(ct) is { } told)
+        {
+            if (told.StartsWith("{\"type\":\"sent\"", StringComparison.Ordinal))
+            {
+                return;
+            }
+        }
+
+        throw new IOException(await _failed);
+    }
+
+    /// <summary>Ends its input, and waits until everything is with the server.</summary>
+    public async Task EndAsync(CancellationToken ct)
+    {
+        program.StandardInput.Close();
+        await program.StandardOutput.ReadToEndAsync(ct);
+        await program.WaitForExitAsync(ct);
+        Assert.True(program.ExitCode == 0, await _failed);
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        if (!program.HasExited)
+        {
+            program.Kill();
+        }
+
+        program.Dispose();
+        return ValueTask.CompletedTask;
+    }
+}
