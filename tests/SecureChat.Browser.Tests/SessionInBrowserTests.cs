@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Reflection;
 using SecureChat.Tests;
 
@@ -7,18 +8,33 @@ public sealed class SessionInBrowserTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
 
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
     [Fact]
     public async Task Two_devices_in_a_browser_open_a_session_and_read_each_others_messages()
     {
-        var result = await HeadlessPage.ResultAsync(PublishedPage(), Patience, TestContext.Current.CancellationToken);
+        var result = await HeadlessPage.ResultAsync(PublishedPage("bench", "SecureChat.Signal.Browser"), Patience, Ct);
 
         Assert.Equal(
             ["start", "accept", "encrypt", "decrypt", "turn"],
             result.Split('\n').Select(line => line.Split(' ')[0]));
     }
 
+    [Fact]
+    public async Task Two_people_in_a_browser_sign_up_and_write_to_each_other_through_a_server()
+    {
+        var port = ChildProcess.FreePort();
+        var origin = string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{port}");
+        await using var server = await ServerSite.StartAsync(new Dictionary<string, string> { ["SECURECHAT_SERVER__ALLOWEDORIGINS__0"] = origin }, Ct);
+        var settings = $"{server.Api}\n{await server.InviteAsync(Ct)}\n{await server.InviteAsync(Ct)}";
+
+        var result = await HeadlessPage.ResultAsync(PublishedPage("samples", "InTheBrowser"), Patience, Ct, port, settings);
+
+        Assert.Equal("from Alice's browser\nfrom Bob's browser", result);
+    }
+
     /// <summary>The page beside the repository's other builds, in the configuration of this one.</summary>
-    private static string PublishedPage()
+    private static string PublishedPage(string kind, string project)
     {
         var configuration = typeof(SessionInBrowserTests).Assembly
             .GetCustomAttribute<AssemblyConfigurationAttribute>()!.Configuration;
@@ -27,7 +43,7 @@ public sealed class SessionInBrowserTests
             if (File.Exists(Path.Combine(folder.FullName, "SecureChat.slnx")))
             {
                 return Path.Combine(
-                    folder.FullName, "bench", "SecureChat.Signal.Browser", "bin", configuration, "net10.0", "publish", "wwwroot");
+                    folder.FullName, kind, project, "bin", configuration, "net10.0", "publish", "wwwroot");
             }
         }
 

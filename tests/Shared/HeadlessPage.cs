@@ -14,11 +14,13 @@ internal static class HeadlessPage
     /// <summary>What the page posted.</summary>
     /// <param name="folder">The published <c>wwwroot</c>.</param>
     /// <param name="patience">How long to wait.</param>
+    /// <param name="port">Where the page is served; 0: anywhere.</param>
+    /// <param name="settings">What the page finds at <c>/settings</c>.</param>
     /// <exception cref="InvalidOperationException">Nothing came: the browser's output is in the message.</exception>
-    public static async Task<string> ResultAsync(string folder, TimeSpan patience, CancellationToken ct)
+    public static async Task<string> ResultAsync(string folder, TimeSpan patience, CancellationToken ct, int port = 0, string settings = "")
     {
         var result = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
-        await using var site = await ServeAsync(folder, result, ct);
+        await using var site = await ServeAsync(folder, result, port, settings, ct);
         var profile = Directory.CreateTempSubdirectory("securechat-chromium-");
         using var browser = Open(site.Urls.First(), profile.FullName);
         var output = browser.StandardError.ReadToEndAsync(ct);
@@ -40,17 +42,18 @@ internal static class HeadlessPage
     }
 
     private static async Task<WebApplication> ServeAsync(
-        string folder, TaskCompletionSource<string> result, CancellationToken ct)
+        string folder, TaskCompletionSource<string> result, int port, string settings, CancellationToken ct)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.WebHost.UseUrls($"http://127.0.0.1:{port}");
         var site = builder.Build();
         var types = new FileExtensionContentTypeProvider();
         types.Mappings[".dat"] = "application/octet-stream";
         var files = new PhysicalFileProvider(folder);
         site.UseDefaultFiles(new DefaultFilesOptions { FileProvider = files });
         site.UseStaticFiles(new StaticFileOptions { FileProvider = files, ContentTypeProvider = types });
+        site.MapGet("/settings", () => settings);
         site.MapPost("/result", async (HttpRequest request) =>
         {
             using var reader = new StreamReader(request.Body);

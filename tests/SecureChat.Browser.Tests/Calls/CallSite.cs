@@ -1,4 +1,3 @@
-using System.Globalization;
 using Microsoft.Playwright;
 using SecureChat.Tests;
 
@@ -22,7 +21,7 @@ public sealed class CallSite : IAsyncLifetime
     private readonly string _secret = Coturn.NewSecret();
     private IPlaywright? _playwright;
     private IBrowser? _browser;
-    private ChildProcess? _server;
+    private ServerSite? _server;
 
     /// <summary>Of a credential for the relay: long enough to begin a call.</summary>
     public static readonly TimeSpan CredentialLife = TimeSpan.FromSeconds(20);
@@ -32,7 +31,7 @@ public sealed class CallSite : IAsyncLifetime
     /// <summary>Null where coturn is not installed.</summary>
     internal Coturn? Relay { get; private set; }
 
-    public Uri Api { get; } = Loopback();
+    public Uri Api => _server!.Api;
 
     public async ValueTask InitializeAsync()
     {
@@ -43,8 +42,8 @@ public sealed class CallSite : IAsyncLifetime
                 _folder.FullName, [_secret], ["--relay-ip=127.0.0.1", "--allow-loopback-peers", "--allowed-peer-ip=127.0.0.1"], Ct);
         }
 
-        _server = ChildProcess.Start([ServerProgram()], Path.Combine(_folder.FullName, "server.log"), Settings());
-        await _server.WaitUntilAsync(IsReadyAsync, Ct);
+        var settings = new Dictionary<string, string>(Relay?.ServerSettings(_secret) ?? []) { ["SECURECHAT_CALLS__CREDENTIALLIFE"] = CredentialLife.ToString() };
+        _server = await ServerSite.StartAsync(settings, Ct);
         _playwright = await Playwright.CreateAsync();
         _browser = await _playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions
         {
@@ -85,43 +84,4 @@ public sealed class CallSite : IAsyncLifetime
 
         _folder.Delete(recursive: true);
     }
-
-    private Dictionary<string, string> Settings()
-    {
-        return new Dictionary<string, string>(Relay?.ServerSettings(_secret) ?? [])
-        {
-            ["ASPNETCORE_ENVIRONMENT"] = "Development",
-            ["SECURECHAT_STORAGE__DATAFOLDER"] = Path.Combine(_folder.FullName, "data"),
-            ["SECURECHAT_SERVER__API"] = Api.GetLeftPart(UriPartial.Authority),
-            ["SECURECHAT_SERVER__SOCKET"] = Loopback().GetLeftPart(UriPartial.Authority),
-            ["SECURECHAT_SERVER__MANAGEMENT"] = "",
-            ["SECURECHAT_LIMITS__SCALE"] = "0",
-            ["SECURECHAT_CALLS__CREDENTIALLIFE"] = CredentialLife.ToString(),
-        };
-    }
-
-    private async Task<bool> IsReadyAsync()
-    {
-        try
-        {
-            using var http = new HttpClient { BaseAddress = Api };
-            using var answer = await http.GetAsync(new Uri("/health/ready", UriKind.Relative), Ct);
-            return answer.IsSuccessStatusCode;
-        }
-        catch (HttpRequestException)
-        {
-            return false;
-        }
-    }
-
-    // The same configuration and framework as this project, from the server's own output folder.
-    private static string ServerProgram()
-    {
-        var project = $"tests{Path.DirectorySeparatorChar}SecureChat.Browser.Tests";
-        return Path.Combine(
-            AppContext.BaseDirectory.Replace(project, $"src{Path.DirectorySeparatorChar}SecureChat.Server", StringComparison.Ordinal),
-            "securechat-server");
-    }
-
-    private static Uri Loopback() => new(string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{ChildProcess.FreePort()}/"));
 }
