@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using System.Security.Cryptography;
 
 namespace SecureChat.Tests;
 
@@ -22,6 +23,12 @@ public sealed class ChildProcess : IAsyncDisposable
         kill "$guard"
         exit "$code"
         """;
+
+    // Below the ports that systems give to outgoing connections: none of those takes one between this and its use.
+    private const int FirstPort = 11_000;
+    private const int PortCount = 21_000;
+
+    private static int _ports = RandomNumberGenerator.GetInt32(PortCount);
 
     private readonly Process _guard;
 
@@ -108,12 +115,23 @@ public sealed class ChildProcess : IAsyncDisposable
         throw new InvalidOperationException($"The program {why}:\n{string.Join('\n', File.ReadLines(Log).TakeLast(20))}");
     }
 
-    /// <summary>A port of the loopback interface that nothing listens on.</summary>
+    /// <summary>A port of the loopback interface that nothing listens on, another each time.</summary>
     public static int FreePort()
     {
-        using var probe = new TcpListener(IPAddress.Loopback, 0);
-        probe.Start();
-        return ((IPEndPoint)probe.LocalEndpoint).Port;
+        while (true)
+        {
+            var port = FirstPort + (int)((uint)Interlocked.Increment(ref _ports) % PortCount);
+            try
+            {
+                using var probe = new TcpListener(IPAddress.Loopback, port);
+                probe.Start();
+                return port;
+            }
+            catch (SocketException)
+            {
+                // Somebody listens on it: the next.
+            }
+        }
     }
 
     public async ValueTask DisposeAsync()

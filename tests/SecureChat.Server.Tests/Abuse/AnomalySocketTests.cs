@@ -1,10 +1,10 @@
-using System.Net.Sockets;
 using System.Net;
 using System.Text.Json;
 using SecureChat.Protocol.Proto;
 using SecureChat.Server.Abuse;
 using SecureChat.Server.Hosting;
 using SecureChat.Server.Tests.Support;
+using SecureChat.Tests;
 
 namespace SecureChat.Server.Tests.Abuse;
 
@@ -60,7 +60,7 @@ public sealed class AnomalySocketTests
     [Fact]
     public async Task The_operator_sees_levels_and_counts_and_nobodys_name()
     {
-        var port = FreePort();
+        var port = ChildProcess.FreePort();
         await using var node = await LoopbackNode.StartAsync("--Limits:Scale=1", $"--Server:Management=http://127.0.0.1:{port}");
         var spammer = await node.NewDeviceAsync();
         var account = spammer.Address.Account;
@@ -88,7 +88,7 @@ public sealed class AnomalySocketTests
     [Fact]
     public async Task The_command_asks_the_running_server_and_says_when_there_is_none()
     {
-        var port = FreePort();
+        var port = ChildProcess.FreePort();
         var setting = $"--Server:Management=http://127.0.0.1:{port}";
         await using var node = await LoopbackNode.StartAsync("--Limits:Scale=1", setting);
         string[] settings = [setting, $"--Storage:DataFolder={node.Folder}"];
@@ -97,13 +97,6 @@ public sealed class AnomalySocketTests
         Assert.Equal(0, CommandLine.Run(["anomalies", "--json", .. settings], AnomaliesCommand.Create()));
         Assert.Equal(2, CommandLine.Run(["anomalies", "--Server:Management="], AnomaliesCommand.Create()));
         Assert.Equal(
-            1, CommandLine.Run(["anomalies", $"--Server:Management=http://127.0.0.1:{FreePort()}", settings[1]], AnomaliesCommand.Create()));
-    }
-
-    private static int FreePort()
-    {
-        using var probe = new TcpListener(IPAddress.Loopback, 0);
-        probe.Start();
-        return ((IPEndPoint)probe.LocalEndpoint).Port;
+            1, CommandLine.Run(["anomalies", $"--Server:Management=http://127.0.0.1:{ChildProcess.FreePort()}", settings[1]], AnomaliesCommand.Create()));
     }
 }

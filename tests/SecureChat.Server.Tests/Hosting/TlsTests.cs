@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using SecureChat.Server.Tests.Support;
+using SecureChat.Tests;
 
 namespace SecureChat.Server.Tests.Hosting;
 
@@ -19,7 +20,7 @@ public sealed class TlsTests : IDisposable
     public async Task A_renewed_certificate_is_served_without_a_restart_and_a_half_written_one_never()
     {
         var first = Write("one");
-        var port = FreePort();
+        var port = ChildProcess.FreePort();
         await using var node = await LoopbackNode.StartAsync(
             $"--Server:Api=https://127.0.0.1:{port}", $"--Server:CertificateFile={CertificateFile}", $"--Server:CertificateKeyFile={KeyFile}");
         Assert.Equal(first, await ServedAsync(port));
@@ -58,12 +59,5 @@ public sealed class TlsTests : IDisposable
         });
         await tls.AuthenticateAsClientAsync("localhost");
         return served;
-    }
-
-    private static int FreePort()
-    {
-        using var probe = new TcpListener(IPAddress.Loopback, 0);
-        probe.Start();
-        return ((IPEndPoint)probe.LocalEndpoint).Port;
     }
 }

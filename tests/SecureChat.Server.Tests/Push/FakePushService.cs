@@ -1,12 +1,12 @@
 using System.Collections.Concurrent;
 using System.Net;
-using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Logging;
+using SecureChat.Tests;
 
 namespace SecureChat.Server.Tests.Push;
 
@@ -41,7 +41,7 @@ internal sealed class FakePushService : IAsyncDisposable
         HttpProtocols protocols = HttpProtocols.Http1, string address = "127.0.0.1", X509Certificate2? certificate = null)
     {
         var builder = WebApplication.CreateBuilder();
-        var port = FreePort();
+        var port = ChildProcess.FreePort();
         var at = IPAddress.Parse(address);
         builder.Logging.ClearProviders();
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(at, port, listen =>
@@ -86,13 +86,6 @@ internal sealed class FakePushService : IAsyncDisposable
             body.ToArray());
         _received.Enqueue(received);
         await Answer(received, context);
-    }
-
-    private static int FreePort()
-    {
-        using var probe = new TcpListener(IPAddress.Loopback, 0);
-        probe.Start();
-        return ((IPEndPoint)probe.LocalEndpoint).Port;
     }
 }
 

@@ -1,12 +1,11 @@
-using System.Net;
 using System.Net.Http.Headers;
-using System.Net.Sockets;
 using System.Security.Cryptography;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using SecureChat.Protocol;
 using SecureChat.Server.Accounts;
 using SecureChat.Server.Storage;
+using SecureChat.Tests;
 
 namespace SecureChat.Server.Tests.Support;
 
@@ -29,7 +28,7 @@ internal sealed class LoopbackNode : IAsyncDisposable
     public static async Task<LoopbackNode> StartAsync(params string[] settings)
     {
         var folder = Directory.CreateTempSubdirectory("securechat-node-");
-        var (api, socket) = (FreePort(), FreePort());
+        var (api, socket) = (ChildProcess.FreePort(), ChildProcess.FreePort());
         var app = Server.Hosting.Server.Build(
         [
             $"--Storage:DataFolder={folder.FullName}", $"--Server:Api=http://127.0.0.1:{api}",
@@ -84,13 +83,6 @@ internal sealed class LoopbackNode : IAsyncDisposable
         await _app.StopAsync(CancellationToken.None);
         await _app.DisposeAsync();
         _folder.Delete(recursive: true);
-    }
-
-    private static int FreePort()
-    {
-        using var probe = new TcpListener(IPAddress.Loopback, 0);
-        probe.Start();
-        return ((IPEndPoint)probe.LocalEndpoint).Port;
     }
 }
 
