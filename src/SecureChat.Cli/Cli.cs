@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
+using SecureChat.Client.Sqlite;
 
 namespace SecureChat.Cli;
 
@@ -83,8 +84,18 @@ internal sealed class Shell(CliHost host, Output output, Profile profile)
     public async Task<bool> AgreesAsync(string question, CancellationToken ct) =>
         (await AskAsync($"{question} [y/N] ", secret: false, ct)).Trim() is "y" or "Y" or "yes";
 
+    /// <summary>Opens the profile's store: under the key that the system keeps for it, or under the passphrase.</summary>
+    public async Task<SqliteStore> OpenStoreAsync(CancellationToken ct) => profile.IsInKeyring
+        ? await SqliteStore.OpenAsync(profile.Store, await profile.Key.ReadAsync(ct), ct)
+        : await host.OpenStoreAsync(profile.Store, await PassphraseAsync(isNew: false, ct), ct);
+
+    /// <summary>Makes the profile's store.</summary>
+    public async Task<SqliteStore> NewStoreAsync(bool isInKeyring, CancellationToken ct) => isInKeyring
+        ? await SqliteStore.OpenAsync(profile.Store, await profile.Key.CreateAsync(ct), ct)
+        : await host.OpenStoreAsync(profile.Store, await PassphraseAsync(isNew: true, ct), ct);
+
     /// <summary>The passphrase of the local store: from a file, or asked for; a new one twice.</summary>
-    public async Task<string> PassphraseAsync(bool isNew, CancellationToken ct)
+    private async Task<string> PassphraseAsync(bool isNew, CancellationToken ct)
     {
         if (host.Variable(PassphraseFile) is { Length: > 0 } file)
         {

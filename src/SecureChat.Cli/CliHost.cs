@@ -25,7 +25,7 @@ internal abstract class CliHost
     /// <summary>How long a command waits for a server that does not answer; one that is there answers sooner.</summary>
     public virtual TimeSpan Patience => TimeSpan.FromSeconds(20);
 
-    /// <summary>Opens a profile's store, or makes it.</summary>
+    /// <summary>Opens a profile's store under a passphrase, or makes it.</summary>
     public virtual Task<SqliteStore> OpenStoreAsync(string path, string passphrase, CancellationToken ct) => SqliteStore.OpenAsync(path, passphrase, ct);
 
     public abstract string? Variable(string name);

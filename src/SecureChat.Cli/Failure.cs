@@ -66,7 +66,7 @@ internal static class Failure
     {
         CliException told => told,
         LocalStoreException store => new CliException(ExitCode.Profile, "store", store.Message,
-            "Check the passphrase. If another securechat runs with this profile, end it first, or use its chat command to write."),
+            "Check the passphrase, or whether the keyring is unlocked. If another securechat runs with this profile, end it first, or use its chat command to write."),
         ServerException refused => Refusal(refused, profile),
         SignedOutException => new CliException(ExitCode.SignedOut, "signed_out", "The server does not know this device any more.",
             $"It was removed, or the account registered anew. Delete the profile folder ('securechat profiles' shows it) and register or link again."),

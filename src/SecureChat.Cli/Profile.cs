@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using SecureChat.Client.Connection;
+using SecureChat.Client.KeyStore;
 using SecureChat.Signal;
 using SecureChat.Signal.Keys;
 
@@ -11,6 +12,7 @@ internal sealed class Profile
 {
     private const string SettingsName = "profile.json";
     private const string StoreName = "store.db";
+    private const string KeyName = "store.key";
     private const int MaxName = 32;
 
     private Profile(string name, string folder) => (Name, Folder) = (name, folder);
@@ -20,6 +22,11 @@ internal sealed class Profile
     public string Folder { get; }
 
     public string Store => Path.Combine(Folder, StoreName);
+
+    /// <summary>The key of the store, if the system keeps it.</summary>
+    public SystemKey Key => new("secureChat", Path.GetFullPath(Folder), Path.Combine(Folder, KeyName));
+
+    public bool IsInKeyring => Settings().Keyring;
 
     public bool Exists => File.Exists(Path.Combine(Folder, SettingsName));
 
@@ -41,20 +48,14 @@ internal sealed class Profile
 
     public ServerAddress Read()
     {
-        if (!Exists)
-        {
-            throw new CliException(ExitCode.Profile, "no_profile", $"There is no profile '{Name}'.",
-                "Register with 'securechat register', link with 'securechat link', or choose another with --profile.");
-        }
-
+        var settings = Settings();
         try
         {
-            var settings = JsonSerializer.Deserialize(File.ReadAllText(Path.Combine(Folder, SettingsName)), ProfileJson.Default.ProfileSettings)!;
             return new ServerAddress(settings.Server) { TrustRoots = [.. settings.TrustRoots.Select(root => PublicKey.Parse(root))] };
         }
-        catch (Exception e) when (e is JsonException or SignalException)
+        catch (SignalException)
         {
-            throw new CliException(ExitCode.Profile, "damaged", $"{Path.Combine(Folder, SettingsName)} is damaged.", "Restore it, or register anew.");
+            throw Damaged();
         }
     }
 
@@ -80,13 +81,21 @@ internal sealed class Profile
     }
 
     /// <summary>The last step of a sign-up: from now on the profile exists.</summary>
-    public void Write(ServerAddress server)
+    public void Write(ServerAddress server, bool isInKeyring)
     {
-        var settings = new ProfileSettings(server.Api, [.. server.TrustRoots.Select(root => root.Serialize())]);
+        var settings = new ProfileSettings(server.Api, [.. server.TrustRoots.Select(root => root.Serialize())], isInKeyring);
         File.WriteAllText(Path.Combine(Folder, SettingsName), JsonSerializer.Serialize(settings, ProfileJson.Default.ProfileSettings) + "\n");
     }
 
-    public void Delete() => Directory.Delete(Folder, recursive: true);
+    public async Task DeleteAsync(CancellationToken ct)
+    {
+        if (IsInKeyring)
+        {
+            await Key.RemoveAsync(ct);
+        }
+
+        Directory.Delete(Folder, recursive: true);
+    }
 
     public void DeleteStore()
     {
@@ -95,6 +104,27 @@ internal sealed class Profile
             File.Delete(file);
         }
     }
+
+    private ProfileSettings Settings()
+    {
+        if (!Exists)
+        {
+            throw new CliException(ExitCode.Profile, "no_profile", $"There is no profile '{Name}'.",
+                "Register with 'securechat register', link with 'securechat link', or choose another with --profile.");
+        }
+
+        try
+        {
+            return JsonSerializer.Deserialize(File.ReadAllText(Path.Combine(Folder, SettingsName)), ProfileJson.Default.ProfileSettings)!;
+        }
+        catch (JsonException)
+        {
+            throw Damaged();
+        }
+    }
+
+    private CliException Damaged() =>
+        new(ExitCode.Profile, "damaged", $"{Path.Combine(Folder, SettingsName)} is damaged.", "Restore it, or register anew.");
 
     private static string Home(CliHost host)
     {
@@ -108,7 +138,8 @@ internal sealed class Profile
 }
 
 /// <summary>What a profile holds outside of its encrypted store.</summary>
-internal sealed record ProfileSettings(Uri Server, IReadOnlyList<byte[]> TrustRoots);
+/// <param name="Keyring">Whether the system keeps the store's key.</param>
+internal sealed record ProfileSettings(Uri Server, IReadOnlyList<byte[]> TrustRoots, bool Keyring = false);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true, RespectRequiredConstructorParameters = true)]
 [JsonSerializable(typeof(ProfileSettings))]

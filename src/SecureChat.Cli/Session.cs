@@ -27,7 +27,7 @@ internal sealed class Session : IAsyncDisposable
     public static async Task<Session> OpenAsync(Shell shell, CancellationToken ct)
     {
         var server = shell.Profile.Read();
-        var store = await shell.Host.OpenStoreAsync(shell.Profile.Store, await shell.PassphraseAsync(isNew: false, ct), ct);
+        var store = await shell.OpenStoreAsync(ct);
         try
         {
             return await OfAsync(store, await ChatClient.OpenAsync(OptionsFor(shell.Host, server, store), ct), shell, ct);

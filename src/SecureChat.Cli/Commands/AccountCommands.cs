@@ -12,13 +12,13 @@ internal static class AccountCommands
 {
     public static Command Register(Cli cli)
     {
-        var place = new ServerOptions();
+        var place = new NewDeviceOptions();
         var email = new Option<string?>("--email") { Description = "Where the one-time code is sent. The server keeps a keyed hash of it." };
         var phone = new Option<string?>("--phone") { Description = "The same for a number, such as +491701234567." };
         var invite = new Option<string?>("--invite") { Description = "The operator's invite: alone for an account without address, or where the server asks for one too." };
         var command = new Command("register", "Makes an account, whose first device is this profile.")
         {
-            place.Server, place.Root, email, phone, invite,
+            place.Server, place.Root, place.Keyring, email, phone, invite,
         };
         return cli.Does(command, async (shell, parsed, ct) =>
         {
@@ -33,9 +33,9 @@ internal static class AccountCommands
             var proof = to is null && number is null
                 ? SignUpProof.Invite(code!)
                 : await CodeAsync(shell, server, to, number, code, ct);
-            await using var store = await shell.Host.OpenStoreAsync(shell.Profile.Store, await shell.PassphraseAsync(isNew: true, ct), ct);
+            await using var store = await shell.NewStoreAsync(parsed.GetValue(place.Keyring), ct);
             await using var client = await ChatClient.SignUpAsync(Session.OptionsFor(shell.Host, server, store), proof, ct);
-            shell.Profile.Write(server);
+            shell.Profile.Write(server, parsed.GetValue(place.Keyring));
             await client.ConnectAsync(ct);
             shell.Output.Write(
                 "registered",
@@ -93,7 +93,7 @@ internal static class AccountCommands
                 await session.Client.DeleteAccountAsync(ct);
             }
 
-            shell.Profile.Delete();
+            await shell.Profile.DeleteAsync(ct);
             shell.Output.Write("deleted", "The account and the profile are deleted.");
         });
     }
@@ -109,8 +109,8 @@ internal static class AccountCommands
     }
 }
 
-/// <summary>Which server a new device belongs to, and what vouches for its senders.</summary>
-internal sealed class ServerOptions
+/// <summary>Which server a new device belongs to, what vouches for its senders, and who keeps the device's key.</summary>
+internal sealed class NewDeviceOptions
 {
     public Option<Uri> Server { get; } = new("--server", "-s")
     {
@@ -131,6 +131,11 @@ internal sealed class ServerOptions
     public Option<string?> Root { get; } = new("--root")
     {
         Description = "The public key that vouches for the server's senders, as its operator publishes it; without it the server is asked, this once.",
+    };
+
+    public Option<bool> Keyring { get; } = new("--keyring")
+    {
+        Description = "The operating system keeps this device's key, in the keyring of whoever is logged in: there is no passphrase.",
     };
 
     /// <summary>Asks the server for its root unless the person gave one; it is kept from then on.</summary>

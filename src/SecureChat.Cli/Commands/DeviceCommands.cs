@@ -8,16 +8,16 @@ internal static class DeviceCommands
 {
     public static Command Link(Cli cli)
     {
-        var place = new ServerOptions();
+        var place = new NewDeviceOptions();
         var command = new Command("link", "Makes this profile another device of an account: shows a code, which the account's first device is given.")
         {
-            place.Server, place.Root,
+            place.Server, place.Root, place.Keyring,
         };
         return cli.Does(command, async (shell, parsed, ct) =>
         {
             shell.Profile.Create();
             var server = await place.ReadAsync(shell, parsed, ct);
-            await using var store = await shell.Host.OpenStoreAsync(shell.Profile.Store, await shell.PassphraseAsync(isNew: true, ct), ct);
+            await using var store = await shell.NewStoreAsync(parsed.GetValue(place.Keyring), ct);
             await using var link = await DeviceLink.BeginAsync(Session.OptionsFor(shell.Host, server, store), ct);
             if (shell.Host.IsInteractive)
             {
@@ -28,7 +28,7 @@ internal static class DeviceCommands
             var number = await link.NumberAsync(ct);
             shell.Output.Write("linkNumber", $"The first device must show the same number: {number}", ("number", number));
             await using var client = await link.CompleteAsync(ct);
-            shell.Profile.Write(server);
+            shell.Profile.Write(server, parsed.GetValue(place.Keyring));
             await client.ConnectAsync(ct);
             shell.Output.Write(
                 "linked", $"This is device {client.DeviceId} of {client.Account}.", ("account", client.Account.ToString()), ("device", client.DeviceId));

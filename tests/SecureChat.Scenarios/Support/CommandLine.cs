@@ -26,6 +26,9 @@ internal sealed partial class CommandLine : IDisposable
 
     public Guid Account { get; private set; }
 
+    /// <summary>Where the keyring is that has the key of this person's device; null: a passphrase opens it.</summary>
+    public string? Bus { get; set; }
+
     /// <summary>What it prints while it follows, over all its starts.</summary>
     public string FollowLog => Path.Combine(_home.FullName, "follow.log");
 
@@ -34,16 +37,18 @@ internal sealed partial class CommandLine : IDisposable
     private Dictionary<string, string> Variables => new()
     {
         ["CHAT_HOME"] = _home.FullName,
-        ["CHAT_PASSPHRASE_FILE"] = PassphraseFile,
+        [Bus is null ? "CHAT_PASSPHRASE_FILE" : "DBUS_SESSION_BUS_ADDRESS"] = Bus ?? PassphraseFile,
         ["CHAT_RECOVERY_KEY_FILE"] = Path.Combine(_home.FullName, RecoveryKey),
     };
 
     /// <summary>Signs up with an e-mail address: the code is taken from the server's terminal.</summary>
-    public static async Task<CommandLine> RegisterAsync(World world, string email, CancellationToken ct)
+    /// <param name="bus">Where the keyring is that keeps the key.</param>
+    public static async Task<CommandLine> RegisterAsync(World world, string email, CancellationToken ct, string? bus = null)
     {
-        var person = new CommandLine(world);
+        var person = new CommandLine(world) { Bus = bus };
         var printed = Codes(world).Count;
-        using var program = person.Start("register", "--email", email, "--server", world.Server.Api.ToString(), "--json");
+        string[] keyring = bus is null ? [] : ["--keyring"];
+        using var program = person.Start(["register", "--email", email, "--server", world.Server.Api.ToString(), "--json", .. keyring]);
         while (Codes(world).Count == printed && !program.HasExited)
         {
             await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, ct);
@@ -61,6 +66,16 @@ internal sealed partial class CommandLine : IDisposable
         using var program = Start([.. args, "--json"]);
         program.StandardInput.Close();
         return await EndAsync(program, ct);
+    }
+
+    /// <summary>Runs a command that fails: its exit code, and what it says.</summary>
+    public async Task<(int Code, string Said)> FailAsync(CancellationToken ct, params string[] args)
+    {
+        using var program = Start(args);
+        program.StandardInput.Close();
+        var said = program.StandardError.ReadToEndAsync(ct);
+        await program.WaitForExitAsync(ct);
+        return (program.ExitCode, await said);
     }
 
     /// <summary>Starts <c>receive --follow</c>.</summary>
