@@ -74,7 +74,7 @@ internal sealed class Device : IDisposable
     /// <summary>The protocol library on the rows of one transaction.</summary>
     public SessionCipher Cipher(StoreTransaction rows, out SignalStores stores)
     {
-        stores = new SignalStores(rows, Options.IdentityPolicy, account => Events.Add(
+        stores = new SignalStores(rows, Now, Options.IdentityPolicy, account => Events.Add(
             rows, new EventRecord { IdentityChanged = account.ToBytes() }));
         return new SessionCipher(Local, stores, stores, stores, RandomSource.System);
     }

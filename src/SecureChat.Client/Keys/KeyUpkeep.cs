@@ -15,7 +15,6 @@ internal sealed class KeyUpkeep(Device device)
     private static readonly TimeSpan Spread = TimeSpan.FromHours(1);
     private static readonly TimeSpan PauseAfterFailure = TimeSpan.FromMinutes(10);
 
-    private DateTimeOffset? _refillAt;
     private DateTimeOffset _notBefore;
 
     /// <summary>Does what is due.</summary>
@@ -41,14 +40,13 @@ internal sealed class KeyUpkeep(Device device)
                 return look;
             }
 
-            _refillAt ??= device.Now + Jitter.Below(Spread);
-            if (_refillAt > device.Now)
+            var refillAt = await RefillTimeAsync(ct);
+            if (refillAt > device.Now)
             {
-                return _refillAt.Value;
+                return refillAt;
             }
 
             await RefillAsync(ct);
-            _refillAt = null;
             return device.Now + LookEvery;
         }
         catch (Exception e) when (e is HttpRequestException or ServerException)
@@ -75,6 +73,20 @@ internal sealed class KeyUpkeep(Device device)
         await PublishAsync(publish, self => self.SignedKeysMade = device.Now.Milliseconds(), ct);
     }
 
+    private Task<DateTimeOffset> RefillTimeAsync(CancellationToken ct) => device.Turns.RunAsync(
+        async rows =>
+        {
+            var self = await Device.SelfAsync(rows, ct);
+            if (self.RefillAt == 0)
+            {
+                self.RefillAt = (device.Now + Jitter.Below(Spread)).Milliseconds();
+                rows.Put(Tables.Self, Tables.Only, self);
+            }
+
+            return self.RefillAt.ToTime();
+        },
+        ct);
+
     private async Task RefillAsync(CancellationToken ct)
     {
         var left = await device.Credentials.WithTokenAsync(
@@ -90,7 +102,7 @@ internal sealed class KeyUpkeep(Device device)
                     return made;
                 },
                 ct);
-        await PublishAsync(publish, self => self.KeysRefilled = device.Now.Milliseconds(), ct);
+        await PublishAsync(publish, self => (self.KeysRefilled, self.RefillAt) = (device.Now.Milliseconds(), 0), ct);
     }
 
     private async Task PublishAsync(PublishKeys? publish, Action<SelfRecord> record, CancellationToken ct)

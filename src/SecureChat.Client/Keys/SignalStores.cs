@@ -12,11 +12,14 @@ using SecureChat.Signal.Sessions;
 namespace SecureChat.Client.Keys;
 
 /// <summary>What the protocol library keeps, as rows of one transaction: durable together with what else a message changes.</summary>
+/// <param name="now">The day of it is noted with sessions that are used.</param>
 /// <param name="policy">What a changed identity does.</param>
 /// <param name="identityChanged">Called with an account whose identity has just changed.</param>
-internal sealed class SignalStores(StoreTransaction rows, IdentityPolicy policy, Action<Guid> identityChanged)
+internal sealed class SignalStores(StoreTransaction rows, DateTimeOffset now, IdentityPolicy policy, Action<Guid> identityChanged)
     : IIdentityStore, ISessionStore, IPreKeyStore
 {
+    private const int IdleDays = 30;
+
     /// <inheritdoc/>
     async ValueTask<PublicKey?> IIdentityStore.LoadAsync(ProtocolAddress remote, CancellationToken ct) =>
         await Contacts.FindAsync(rows, AccountOf(remote), ct) is { IdentityKey.IsEmpty: false } contact
@@ -79,11 +82,20 @@ internal sealed class SignalStores(StoreTransaction rows, IdentityPolicy policy,
     }
 
     /// <inheritdoc/>
-    public ValueTask StoreAsync(ProtocolAddress remote, SessionRecord record, CancellationToken ct)
+    public async ValueTask StoreAsync(ProtocolAddress remote, SessionRecord record, CancellationToken ct)
     {
         rows.Put(Tables.Sessions, NameOf(remote), record.Serialize());
-        return ValueTask.CompletedTask;
+        if (await LastUsedAsync(remote, ct) != Today)
+        {
+            var day = new byte[sizeof(int)];
+            BinaryPrimitives.WriteInt32BigEndian(day, Today);
+            rows.Put(Tables.SessionDays, NameOf(remote), day);
+        }
     }
+
+    /// <summary>Whether nothing was sent or received in a session for so long that another takes its place. Spec: docs/protocol/sessions.md.</summary>
+    public async ValueTask<bool> IsIdleAsync(ProtocolAddress remote, CancellationToken ct) =>
+        await LastUsedAsync(remote, ct) is { } day && Today - day >= IdleDays;
 
     /// <inheritdoc/>
     public async ValueTask<PreKeyRecord?> LoadOneTimeAsync(uint id, CancellationToken ct) =>
@@ -128,6 +140,11 @@ internal sealed class SignalStores(StoreTransaction rows, IdentityPolicy policy,
     }
 
     public static string NameOf(uint id) => id.ToString(CultureInfo.InvariantCulture);
+
+    private int Today => (int)(now.ToUnixTimeSeconds() / (long)TimeSpan.FromDays(1).TotalSeconds);
+
+    private async ValueTask<int?> LastUsedAsync(ProtocolAddress remote, CancellationToken ct) =>
+        await rows.ReadAsync(Tables.SessionDays, NameOf(remote), ct) is { } day ? BinaryPrimitives.ReadInt32BigEndian(day) : null;
 
     private bool MustAgree(ContactRecord contact) => policy == IdentityPolicy.BlockUntilApproved || contact.Verified;
 

@@ -11,6 +11,9 @@ internal static class Tables
     /// <summary>Sessions as the protocol library serialises them, by remote device.</summary>
     public const string Sessions = "sessions";
 
+    /// <summary>The day on which each session was last used, as days since 1970 in four bytes, big-endian.</summary>
+    public const string SessionDays = "session-days";
+
     public const string OneTimeKeys = "one-time-keys";
 
     public const string SignedKeys = "signed-keys";

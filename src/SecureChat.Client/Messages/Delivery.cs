@@ -138,7 +138,8 @@ internal sealed class Delivery(Device device)
             var address = Device.AddressOf(account, (int)target.Device);
             using var session = await stores.LoadAsync(address, ct);
             if (session is null || !session.CanSend(device.Now) || !DeviceLists.Lists(contact, (int)target.Device)
-                || !session.RemoteIdentity!.Serialize().AsSpan().SequenceEqual(contact.IdentityKey.Span))
+                || !session.RemoteIdentity!.Serialize().AsSpan().SequenceEqual(contact.IdentityKey.Span)
+                || await stores.IsIdleAsync(address, ct))
             {
                 parcel.NeedsKeys.Add((int)target.Device);
             }
