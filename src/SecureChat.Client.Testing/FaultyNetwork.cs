@@ -42,6 +42,9 @@ public sealed class FaultyNetwork : INetwork
     /// <summary>Asked before each request.</summary>
     public Func<HttpRequestMessage, Fault> OnRequest { get; set; } = _ => Fault.None;
 
+    /// <summary>Awaited before each request goes on its way: delays it, or holds it until others have overtaken it.</summary>
+    public Func<HttpRequestMessage, CancellationToken, Task> Delay { get; set; } = (_, _) => Task.CompletedTask;
+
     /// <summary>What a malicious server answers; null: what the real one does.</summary>
     public Func<HttpRequestMessage, HttpResponseMessage?> Forge { get; set; } = _ => null;
 
@@ -102,6 +105,7 @@ public sealed class FaultyNetwork : INetwork
         protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
         {
             network.ThrowIfDown();
+            await network.Delay(request, cancellationToken);
             var fault = network.OnRequest(request);
             if (fault == Fault.Lost)
             {
