@@ -1,4 +1,5 @@
 using Google.Protobuf;
+using SecureChat.Client.LocalStore;
 using SecureChat.Client.Messages;
 using SecureChat.Protocol.Proto;
 
@@ -101,11 +102,15 @@ public sealed class ContentTests
     }
 
     [Fact]
-    public void Fields_of_a_later_version_survive_being_read_and_written()
+    public void Fields_of_a_later_version_survive_the_way_and_being_kept()
     {
         byte[] later = [.. Text("hello").ToByteArray(), .. Convert.FromHexString("fa3f03010203")];
 
-        Assert.Equal(later, Content.Parser.ParseFrom(later).ToByteArray());
+        var received = ContentPadding.TryUnpad(ContentPadding.Pad(Content.Parser.ParseFrom(later)));
+        var kept = MessageRecord.Parser.ParseFrom(new MessageRecord { Content = received }.ToByteArray());
+        var sentAgain = OutboxRecord.Parser.ParseFrom(new OutboxRecord { Content = kept.Content.Clone() }.ToByteArray());
+
+        Assert.Equal(later, sentAgain.Content.ToByteArray());
     }
 
     private static Content Text(string body) => New(content => content.Text = new Text { Body = body });
