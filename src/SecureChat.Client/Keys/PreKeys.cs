@@ -65,8 +65,8 @@ internal static class PreKeys
 
         foreach (var row in await store.ListAsync(Tables.SignedKeys, after: 0, limit: int.MaxValue, ct))
         {
-            using var key = SignedPreKeyRecord.Parse(row.Value.Span);
-            if (key.Id != self.SignedPrekey && key.CreatedAt + KeepSigned < now)
+            using var key = SignalStores.ReadOrNull(row.Value.Span, SignedPreKeyRecord.Parse);
+            if (key is null || (key.Id != self.SignedPrekey && key.CreatedAt + KeepSigned < now))
             {
                 rows.Remove(Tables.SignedKeys, row.Key);
             }
@@ -74,9 +74,9 @@ internal static class PreKeys
 
         foreach (var (name, row) in await rows.ListAsync(Tables.KyberKeys, ct))
         {
-            using var key = KyberPreKeyRecord.Parse(row.Record.Span);
-            var isOld = row.LastResort ? key.Id != self.LastResortKey && key.CreatedAt + KeepSigned < now : key.Id < oldest;
-            if (isOld)
+            using var key = SignalStores.ReadOrNull(row.Record.Span, KyberPreKeyRecord.Parse);
+            var isOld = row.LastResort ? key?.Id != self.LastResortKey && key?.CreatedAt + KeepSigned < now : key?.Id < oldest;
+            if (key is null || isOld)
             {
                 rows.Remove(Tables.KyberKeys, name);
             }

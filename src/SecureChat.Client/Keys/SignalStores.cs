@@ -69,17 +69,8 @@ internal sealed class SignalStores(StoreTransaction rows, DateTimeOffset now, Id
     }
 
     /// <inheritdoc/>
-    public async ValueTask<SessionRecord?> LoadAsync(ProtocolAddress remote, CancellationToken ct)
-    {
-        try
-        {
-            return await rows.ReadAsync(Tables.Sessions, NameOf(remote), ct) is { } stored ? SessionRecord.Parse(stored) : null;
-        }
-        catch (SignalException damaged) when (damaged.Error == SignalError.InvalidRecord)
-        {
-            return null;
-        }
-    }
+    public async ValueTask<SessionRecord?> LoadAsync(ProtocolAddress remote, CancellationToken ct) =>
+        await rows.ReadAsync(Tables.Sessions, NameOf(remote), ct) is { } stored ? ReadOrNull(stored, SessionRecord.Parse) : null;
 
     /// <inheritdoc/>
     public async ValueTask StoreAsync(ProtocolAddress remote, SessionRecord record, CancellationToken ct)
@@ -99,7 +90,7 @@ internal sealed class SignalStores(StoreTransaction rows, DateTimeOffset now, Id
 
     /// <inheritdoc/>
     public async ValueTask<PreKeyRecord?> LoadOneTimeAsync(uint id, CancellationToken ct) =>
-        await rows.ReadAsync(Tables.OneTimeKeys, NameOf(id), ct) is { } stored ? PreKeyRecord.Parse(stored) : null;
+        await rows.ReadAsync(Tables.OneTimeKeys, NameOf(id), ct) is { } stored ? ReadOrNull(stored, PreKeyRecord.Parse) : null;
 
     /// <inheritdoc/>
     public ValueTask RemoveOneTimeAsync(uint id, CancellationToken ct)
@@ -110,11 +101,11 @@ internal sealed class SignalStores(StoreTransaction rows, DateTimeOffset now, Id
 
     /// <inheritdoc/>
     public async ValueTask<SignedPreKeyRecord?> LoadSignedAsync(uint id, CancellationToken ct) =>
-        await rows.ReadAsync(Tables.SignedKeys, NameOf(id), ct) is { } stored ? SignedPreKeyRecord.Parse(stored) : null;
+        await rows.ReadAsync(Tables.SignedKeys, NameOf(id), ct) is { } stored ? ReadOrNull(stored, SignedPreKeyRecord.Parse) : null;
 
     /// <inheritdoc/>
     public async ValueTask<KyberPreKeyRecord?> LoadKyberAsync(uint id, CancellationToken ct) =>
-        await rows.ReadAsync(Tables.KyberKeys, NameOf(id), ct) is { } row ? KyberPreKeyRecord.Parse(row.Record.Span) : null;
+        await rows.ReadAsync(Tables.KyberKeys, NameOf(id), ct) is { } row ? ReadOrNull(row.Record.Span, KyberPreKeyRecord.Parse) : null;
 
     /// <inheritdoc/>
     public async ValueTask<bool> WasUsedAsync(HandshakeUse use, CancellationToken ct) =>
@@ -137,6 +128,20 @@ internal sealed class SignalStores(StoreTransaction rows, DateTimeOffset now, Id
 
         row.BaseKeys.Add(BaseKeyOf(use));
         rows.Put(Tables.KyberKeys, name, row);
+    }
+
+    /// <summary>A record; null if it is damaged, which is as if it were not there.</summary>
+    public static T? ReadOrNull<T>(ReadOnlySpan<byte> stored, Func<ReadOnlySpan<byte>, T> parse)
+        where T : class
+    {
+        try
+        {
+            return parse(stored);
+        }
+        catch (SignalException damaged) when (damaged.Error == SignalError.InvalidRecord)
+        {
+            return null;
+        }
     }
 
     public static string NameOf(uint id) => id.ToString(CultureInfo.InvariantCulture);

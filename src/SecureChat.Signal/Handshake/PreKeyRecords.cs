@@ -25,11 +25,11 @@ public sealed class PreKeyRecord(uint id, PrivateKey privateKey) : IDisposable
         return new PreKeyRecord(fields.Id, fields.CurvePrivateKey());
     }
 
-    /// <summary>The record in the format of Signal's clients. Contains the secret.</summary>
+    /// <summary>The record as bytes, to be stored where only its owner can read it. Contains the secret.</summary>
     public byte[] Serialize()
     {
         var secret = privateKey.Serialize();
-        var stored = StoredPreKey.Write(id, privateKey.PublicKey.Serialized, secret).ToArrayAndErase();
+        var stored = StoredPreKey.Seal(StoredPreKey.Write(id, privateKey.PublicKey.Serialized, secret));
         CryptographicOperations.ZeroMemory(secret);
         return stored;
     }
@@ -77,14 +77,13 @@ public sealed class SignedPreKeyRecord(uint id, DateTimeOffset createdAt, Privat
         return new SignedPreKeyRecord(fields.Id, fields.CreatedAt, fields.CurvePrivateKey(), fields.Signature);
     }
 
-    /// <summary>The record in the format of Signal's clients. Contains the secret.</summary>
+    /// <summary>The record as bytes, to be stored where only its owner can read it. Contains the secret.</summary>
     public byte[] Serialize()
     {
         var secret = privateKey.Serialize();
-        var stored = StoredPreKey.Write(id, privateKey.PublicKey.Serialized, secret)
+        var stored = StoredPreKey.Seal(StoredPreKey.Write(id, privateKey.PublicKey.Serialized, secret)
             .Bytes(StoredPreKey.SignatureField, signature.Span)
-            .Fixed64(StoredPreKey.CreatedAtField, (ulong)createdAt.ToUnixTimeMilliseconds())
-            .ToArrayAndErase();
+            .Fixed64(StoredPreKey.CreatedAtField, (ulong)createdAt.ToUnixTimeMilliseconds()));
         CryptographicOperations.ZeroMemory(secret);
         return stored;
     }
@@ -132,14 +131,13 @@ public sealed class KyberPreKeyRecord(uint id, DateTimeOffset createdAt, KyberKe
         return new KyberPreKeyRecord(fields.Id, fields.CreatedAt, fields.KyberKeyPair(), fields.Signature);
     }
 
-    /// <summary>The record in the format of Signal's clients. Contains the secret.</summary>
+    /// <summary>The record as bytes, to be stored where only its owner can read it. Contains the secret.</summary>
     public byte[] Serialize()
     {
         var secret = keyPair.SerializePrivateKey();
-        var stored = StoredPreKey.Write(id, keyPair.PublicKey.Serialized, secret)
+        var stored = StoredPreKey.Seal(StoredPreKey.Write(id, keyPair.PublicKey.Serialized, secret)
             .Bytes(StoredPreKey.SignatureField, signature.Span)
-            .Fixed64(StoredPreKey.CreatedAtField, (ulong)createdAt.ToUnixTimeMilliseconds())
-            .ToArrayAndErase();
+            .Fixed64(StoredPreKey.CreatedAtField, (ulong)createdAt.ToUnixTimeMilliseconds()));
         CryptographicOperations.ZeroMemory(secret);
         return stored;
     }

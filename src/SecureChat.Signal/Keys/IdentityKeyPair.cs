@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using SecureChat.Signal.Primitives;
 using SecureChat.Signal.Wire;
 
 namespace SecureChat.Signal.Keys;
@@ -52,7 +53,8 @@ public sealed class IdentityKeyPair : IDisposable
             }
         }
 
-        if (!reader.IsValid || privateKey.Length != PrivateKey.SerializedSize)
+        // A flipped bit that clamping would set right again is damage like any other.
+        if (!reader.IsValid || privateKey.Length != PrivateKey.SerializedSize || !X25519.IsClamped(privateKey))
         {
             throw new SignalException(SignalError.InvalidRecord, "The stored identity is damaged.");
         }

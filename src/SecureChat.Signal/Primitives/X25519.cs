@@ -22,6 +22,9 @@ internal static class X25519
         scalar[31] = (byte)((scalar[31] & 0x7F) | 0x40);
     }
 
+    /// <summary>Whether those bits are set.</summary>
+    public static bool IsClamped(ReadOnlySpan<byte> scalar) => ((scalar[0] & 0x07) | ((scalar[31] & 0xC0) ^ 0x40)) == 0;
+
     /// <summary>The public key of a clamped scalar.</summary>
     public static void PublicKey(ReadOnlySpan<byte> scalar, Span<byte> publicKey) =>
         EdwardsBase.Multiply(scalar).EncodeMontgomery(publicKey);

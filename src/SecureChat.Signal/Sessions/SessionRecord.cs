@@ -47,19 +47,12 @@ public sealed class SessionRecord : IDisposable
     /// <exception cref="SignalException"><see cref="SignalError.InvalidRecord"/>: treat it as missing.</exception>
     public static SessionRecord Parse(ReadOnlySpan<byte> stored)
     {
-        if (stored.Length <= SHA256.HashSizeInBytes || stored[0] != StoredVersion)
+        if (!StoredFrame.TryOpen(StoredVersion, stored, out var fields))
         {
             throw Damaged();
         }
 
-        // A disk that flips a bit must not make a session that quietly cannot decrypt any more.
-        var body = stored[..^SHA256.HashSizeInBytes];
-        if (!SHA256.HashData(body).AsSpan().SequenceEqual(stored[^SHA256.HashSizeInBytes..]))
-        {
-            throw Damaged();
-        }
-
-        var reader = new ProtoReader(body[1..]);
+        var reader = new ProtoReader(fields);
         SessionState? current = null;
         var archived = ImmutableArray.CreateBuilder<byte[]>();
         while (reader.Next())
@@ -96,12 +89,7 @@ public sealed class SessionRecord : IDisposable
             writer.Bytes(2, session);
         }
 
-        var stored = new byte[1 + writer.Written.Length + SHA256.HashSizeInBytes];
-        stored[0] = StoredVersion;
-        writer.Written.CopyTo(stored.AsSpan(1));
-        SHA256.HashData(stored.AsSpan(..^SHA256.HashSizeInBytes), stored.AsSpan(^SHA256.HashSizeInBytes..));
-        writer.Erase();
-        return stored;
+        return StoredFrame.Seal(StoredVersion, writer);
     }
 
     /// <summary>Whether there is a session to send in.</summary>

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using SecureChat.Signal.Addresses;
 using SecureChat.Signal.Handshake;
 using SecureChat.Signal.Keys;
@@ -46,7 +47,7 @@ public sealed class StoredKeyTests : IDisposable
     {
         using var key = SignedPreKeyRecord.Generate(5, _identity, Made, _random);
         using var other = PrivateKey.Generate(_random);
-        var stored = key.Serialize();
+        var stored = FieldsOf(key.Serialize());
         byte[] At(ulong time) => [.. stored, .. new ProtoWriter().Fixed64(StoredPreKey.CreatedAtField, time).Written];
 
         using var read = SignedPreKeyRecord.Parse(stored);
@@ -59,6 +60,30 @@ public sealed class StoredKeyTests : IDisposable
         AssertRefused(SignalError.InvalidRecord, () => SignedPreKeyRecord.Parse(At(ulong.MaxValue)));
         AssertRefused(SignalError.InvalidRecord, () => SignedPreKeyRecord.Parse([.. stored, 0x08]));
         AssertRefused(SignalError.InvalidRecord, () => PreKeyRecord.Parse([0x08, 0x01, .. Fields(_identity.PublicKey.Serialized, other.Serialize(), first: 2)]));
+    }
+
+    [Fact]
+    public void Every_flipped_bit_and_every_prefix_of_a_stored_prekey_or_identity_is_noticed()
+    {
+        using var once = PreKeyRecord.Generate(5, _random);
+        using var signed = SignedPreKeyRecord.Generate(6, _identity, Made, _random);
+        using var kyber = KyberPreKeyRecord.Generate(7, _identity, Made, _random);
+
+        AssertEveryChangeNoticed(once.Serialize(), stored => PreKeyRecord.Parse(stored));
+        AssertEveryChangeNoticed(signed.Serialize(), stored => SignedPreKeyRecord.Parse(stored));
+        AssertEveryChangeNoticed(kyber.Serialize(), stored => KyberPreKeyRecord.Parse(stored));
+        AssertEveryChangeNoticed(_identity.Serialize(), stored => IdentityKeyPair.Parse(stored));
+    }
+
+    [Fact]
+    public void A_prekey_from_before_there_was_a_checksum_is_read_and_stored_with_one()
+    {
+        using var kyber = KyberPreKeyRecord.Generate(7, _identity, Made, _random);
+        var stored = kyber.Serialize();
+
+        using var read = KyberPreKeyRecord.Parse(FieldsOf(stored));
+
+        Assert.Equal(stored, read.Serialize());
     }
 
     [Fact]
@@ -162,6 +187,18 @@ public sealed class StoredKeyTests : IDisposable
 
         Assert.Equal(0, decryption.NextSegment);
     }
+
+    private static void AssertEveryChangeNoticed(byte[] stored, Func<byte[], IDisposable> parse)
+    {
+        parse(stored).Dispose();
+        foreach (var changed in Bits.Flips(stored).Concat(Bits.Prefixes(stored)))
+        {
+            AssertRefused(SignalError.InvalidRecord, () => parse(changed).Dispose());
+        }
+    }
+
+    /// <summary>A stored prekey without its version and checksum.</summary>
+    private static byte[] FieldsOf(byte[] stored) => stored[1..^SHA256.HashSizeInBytes];
 
     private static byte[] Fields(ReadOnlySpan<byte> one, byte[] two, int first) => new ProtoWriter().Bytes(first, one).Bytes(first + 1, two).ToArray();
 
