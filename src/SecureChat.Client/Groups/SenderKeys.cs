@@ -15,7 +15,7 @@ internal sealed class SenderKeys(StoreTransaction rows) : ISenderKeyStore
     /// <summary>Takes in the key that a member gave for a group; one that was given for another group stays that one's.</summary>
     public async Task LearnAsync(ProtocolAddress sender, ByteString group, ByteString distribution, CancellationToken ct)
     {
-        var message = SenderKeyDistributionMessage.Parse(distribution.Span);
+        using var message = SenderKeyDistributionMessage.Parse(distribution.Span);
         if (await rows.ReadAsync(Tables.SenderKeys, NameOf(sender, message.DistributionId), ct) is not { } row || row.Group == group)
         {
             Group = group;
@@ -30,7 +30,7 @@ internal sealed class SenderKeys(StoreTransaction rows) : ISenderKeyStore
     public async Task<ByteString> DistributeAsync(ProtocolAddress self, ByteString group, Guid distribution, CancellationToken ct)
     {
         Group = group;
-        var message = await new GroupCipher(this, RandomSource.System).DistributeAsync(self, distribution, ct);
+        using var message = await new GroupCipher(this, RandomSource.System).DistributeAsync(self, distribution, ct);
         return ByteString.CopyFrom(message.Serialize());
     }
 

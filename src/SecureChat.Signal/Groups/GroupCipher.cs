@@ -9,10 +9,13 @@ namespace SecureChat.Signal.Groups;
 /// </remarks>
 public interface ISenderKeyStore
 {
-    /// <summary>The record, or null.</summary>
+    /// <summary>The record, or null. It becomes the caller's, who disposes it.</summary>
     ValueTask<SenderKeyRecord?> LoadAsync(ProtocolAddress sender, Guid distributionId, CancellationToken ct);
 
-    /// <summary>Stores a record, for good when the task ends.</summary>
+    /// <summary>
+    /// Stores a record, for good when the task ends. It stays the caller's, who may dispose it then: store what
+    /// <see cref="SenderKeyRecord.Serialize"/> gives.
+    /// </summary>
     ValueTask StoreAsync(ProtocolAddress sender, Guid distributionId, SenderKeyRecord record, CancellationToken ct);
 }
 
@@ -21,32 +24,39 @@ public interface ISenderKeyStore
 /// <param name="random">For keys and signatures.</param>
 public sealed class GroupCipher(ISenderKeyStore store, RandomSource random)
 {
-    /// <summary>What gives our key for a distribution to a member, made if there is none yet.</summary>
+    /// <summary>What gives our key for a distribution to a member, made if there is none yet. The caller disposes it.</summary>
     public async ValueTask<SenderKeyDistributionMessage> DistributeAsync(
         ProtocolAddress self, Guid distributionId, CancellationToken ct)
     {
-        var record = await LoadAsync(self, distributionId, ct).ConfigureAwait(false);
+        using var record = await LoadAsync(self, distributionId, ct).ConfigureAwait(false);
         var (next, message) = record.Distribute(distributionId, random);
-        await store.StoreAsync(self, distributionId, next, ct).ConfigureAwait(false);
-        return message;
+        using (next)
+        {
+            await store.StoreAsync(self, distributionId, next, ct).ConfigureAwait(false);
+            return message;
+        }
     }
 
-    /// <summary>Takes in the key that a member gave us in our session with that member.</summary>
+    /// <summary>Takes in the key that a member gave us in our session with that member. The message stays the caller's.</summary>
     public async ValueTask ProcessAsync(ProtocolAddress sender, SenderKeyDistributionMessage message, CancellationToken ct)
     {
         ArgumentNullException.ThrowIfNull(message);
-        var record = await LoadAsync(sender, message.DistributionId, ct).ConfigureAwait(false);
-        await store.StoreAsync(sender, message.DistributionId, record.Add(message), ct).ConfigureAwait(false);
+        using var record = await LoadAsync(sender, message.DistributionId, ct).ConfigureAwait(false);
+        using var next = record.Add(message);
+        await store.StoreAsync(sender, message.DistributionId, next, ct).ConfigureAwait(false);
     }
 
     /// <summary>Encrypts for the group. See <see cref="SenderKeyRecord.Encrypt"/> for the errors.</summary>
     public async ValueTask<byte[]> EncryptAsync(
         ProtocolAddress self, Guid distributionId, ReadOnlyMemory<byte> plaintext, CancellationToken ct)
     {
-        var record = await LoadAsync(self, distributionId, ct).ConfigureAwait(false);
+        using var record = await LoadAsync(self, distributionId, ct).ConfigureAwait(false);
         var (next, message) = record.Encrypt(distributionId, plaintext.Span, random);
-        await store.StoreAsync(self, distributionId, next, ct).ConfigureAwait(false);
-        return message;
+        using (next)
+        {
+            await store.StoreAsync(self, distributionId, next, ct).ConfigureAwait(false);
+            return message;
+        }
     }
 
     /// <summary>
@@ -55,10 +65,13 @@ public sealed class GroupCipher(ISenderKeyStore store, RandomSource random)
     public async ValueTask<byte[]> DecryptAsync(ProtocolAddress sender, ReadOnlyMemory<byte> message, CancellationToken ct)
     {
         var parsed = SenderKeyMessage.Parse(message.Span);
-        var record = await LoadAsync(sender, parsed.DistributionId, ct).ConfigureAwait(false);
+        using var record = await LoadAsync(sender, parsed.DistributionId, ct).ConfigureAwait(false);
         var (next, plaintext) = record.Decrypt(parsed);
-        await store.StoreAsync(sender, parsed.DistributionId, next, ct).ConfigureAwait(false);
-        return plaintext;
+        using (next)
+        {
+            await store.StoreAsync(sender, parsed.DistributionId, next, ct).ConfigureAwait(false);
+            return plaintext;
+        }
     }
 
     private async ValueTask<SenderKeyRecord> LoadAsync(ProtocolAddress sender, Guid distributionId, CancellationToken ct) =>

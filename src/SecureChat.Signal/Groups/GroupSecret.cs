@@ -21,8 +21,14 @@ public sealed class GroupSecret : IDisposable
     public GroupSecret(ReadOnlySpan<byte> secret) =>
         _secret = secret.Length == Size ? secret.ToArray() : throw new ArgumentException("A group's secret is 32 bytes.", nameof(secret));
 
-    /// <summary>The key that signs requests for the state.</summary>
-    public PrivateKey RequestKey() => PrivateKey.Parse(Hkdf.Derive([], _secret, "secureChat group key v1"u8, PrivateKey.SerializedSize));
+    /// <summary>The key that signs requests for the state. The caller disposes it.</summary>
+    public PrivateKey RequestKey()
+    {
+        var scalar = Hkdf.Derive([], _secret, "secureChat group key v1"u8, PrivateKey.SerializedSize);
+        var key = PrivateKey.Parse(scalar);
+        CryptographicOperations.ZeroMemory(scalar);
+        return key;
+    }
 
     /// <summary>Pads a state to a power of two and encrypts it.</summary>
     /// <param name="state">The state.</param>
@@ -42,22 +48,30 @@ public sealed class GroupSecret : IDisposable
         padded[state.Length] = Boundary;
         var nonce = new byte[AesGcmSiv.NonceSize];
         random.Fill(nonce);
-        return [.. nonce, .. AesGcmSiv.Encrypt(StateKey(), nonce, padded, Bound(group, version))];
+        var key = StateKey();
+        byte[] encrypted = [.. nonce, .. AesGcmSiv.Encrypt(key, nonce, padded, Bound(group, version))];
+        CryptographicOperations.ZeroMemory(key);
+        CryptographicOperations.ZeroMemory(padded);
+        return encrypted;
     }
 
     /// <summary>Reads what <see cref="Encrypt"/> made.</summary>
     /// <returns>Null: made under another secret, for another group or version, or changed.</returns>
     public byte[]? Decrypt(ReadOnlySpan<byte> ciphertext, ReadOnlySpan<byte> group, ulong version)
     {
-        if (ciphertext.Length <= Overhead
-            || AesGcmSiv.Decrypt(
-                StateKey(), ciphertext[..AesGcmSiv.NonceSize], ciphertext[AesGcmSiv.NonceSize..], Bound(group, version)) is not { } padded)
+        if (ciphertext.Length <= Overhead)
         {
             return null;
         }
 
+        var key = StateKey();
+        var padded = AesGcmSiv.Decrypt(
+            key, ciphertext[..AesGcmSiv.NonceSize], ciphertext[AesGcmSiv.NonceSize..], Bound(group, version));
+        CryptographicOperations.ZeroMemory(key);
         var trimmed = padded.AsSpan().TrimEnd((byte)0);
-        return trimmed.IsEmpty || trimmed[^1] != Boundary ? null : trimmed[..^1].ToArray();
+        var state = trimmed.IsEmpty || trimmed[^1] != Boundary ? null : trimmed[..^1].ToArray();
+        CryptographicOperations.ZeroMemory(padded);
+        return state;
     }
 
     /// <summary>Never the secret.</summary>

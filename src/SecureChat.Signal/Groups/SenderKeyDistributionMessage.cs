@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using SecureChat.Signal.Keys;
 using SecureChat.Signal.Wire;
 
@@ -5,9 +6,9 @@ namespace SecureChat.Signal.Groups;
 
 /// <summary>
 /// Gives the members of a group the sender's key for it, from the current message on. It is sent to each of them in their
-/// session, never in the open. docs/protocol/sender-keys.md#distribution.
+/// session, never in the open. docs/protocol/sender-keys.md#distribution. Disposing it erases the key.
 /// </summary>
-public sealed class SenderKeyDistributionMessage
+public sealed class SenderKeyDistributionMessage : IDisposable
 {
     internal const int ChainKeySize = 32;
     private readonly byte[] _serialized;
@@ -34,17 +35,18 @@ public sealed class SenderKeyDistributionMessage
     internal PublicKey SigningKey { get; }
 
     internal static SenderKeyDistributionMessage Create(
-        Guid distributionId, uint chainId, uint iteration, ReadOnlySpan<byte> chainKey, PublicKey signingKey) => Parse(
-        [
-            SenderKeyMessage.VersionByte,
-            .. new ProtoWriter()
-                .Bytes(1, distributionId.ToByteArray(bigEndian: true))
-                .UInt(2, chainId)
-                .UInt(3, iteration)
-                .Bytes(4, chainKey)
-                .Bytes(5, signingKey.Serialized)
-                .Written,
-        ]);
+        Guid distributionId, uint chainId, uint iteration, ReadOnlySpan<byte> chainKey, PublicKey signingKey)
+    {
+        var fields = new ProtoWriter()
+            .Bytes(1, distributionId.ToByteArray(bigEndian: true))
+            .UInt(2, chainId)
+            .UInt(3, iteration)
+            .Bytes(4, chainKey)
+            .Bytes(5, signingKey.Serialized);
+        byte[] serialized = [SenderKeyMessage.VersionByte, .. fields.Written];
+        fields.Erase();
+        return new SenderKeyDistributionMessage(serialized, distributionId, chainId, iteration, chainKey.ToArray(), signingKey);
+    }
 
     /// <summary>Reads a message.</summary>
     /// <exception cref="SignalException">
@@ -58,7 +60,7 @@ public sealed class SenderKeyDistributionMessage
         Guid? distributionId = null;
         uint? chainId = null;
         uint? iteration = null;
-        byte[]? chainKey = null;
+        ReadOnlySpan<byte> chainKey = [];
         PublicKey? signingKey = null;
         while (reader.Next())
         {
@@ -74,7 +76,7 @@ public sealed class SenderKeyDistributionMessage
                     iteration = reader.UInt32();
                     break;
                 case 4:
-                    chainKey = reader.Bytes().ToArray();
+                    chainKey = reader.Bytes();
                     break;
                 case 5:
                     signingKey = PublicKey.ParseOrNull(reader.Bytes());
@@ -83,8 +85,8 @@ public sealed class SenderKeyDistributionMessage
         }
 
         return reader.IsValid && distributionId is { } distribution && chainId is { } chain && iteration is { } at
-            && chainKey?.Length == ChainKeySize && signingKey is not null
-            ? new SenderKeyDistributionMessage(serialized.ToArray(), distribution, chain, at, chainKey, signingKey)
+            && chainKey.Length == ChainKeySize && signingKey is not null
+            ? new SenderKeyDistributionMessage(serialized.ToArray(), distribution, chain, at, chainKey.ToArray(), signingKey)
             : throw SenderKeyMessage.Malformed();
     }
 
@@ -93,4 +95,11 @@ public sealed class SenderKeyDistributionMessage
 
     /// <summary>Never the key.</summary>
     public override string ToString() => nameof(SenderKeyDistributionMessage);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        CryptographicOperations.ZeroMemory(_serialized);
+        CryptographicOperations.ZeroMemory(ChainKey);
+    }
 }

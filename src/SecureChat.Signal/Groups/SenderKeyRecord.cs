@@ -6,10 +6,14 @@ using SecureChat.Signal.Wire;
 namespace SecureChat.Signal.Groups;
 
 /// <summary>
-/// The keys of one sender for one distribution: what a store keeps. Immutable: each use gives the record to be stored
-/// next, and a use that fails changes nothing. docs/protocol/sender-keys.md.
+/// The keys of one sender for one distribution: what a store keeps. docs/protocol/sender-keys.md. Disposing it erases the
+/// secrets in it.
 /// </summary>
-public sealed class SenderKeyRecord
+/// <remarks>
+/// Immutable: each use gives the record to be stored next, and a use that fails changes nothing. The next one shares with the
+/// one before what did not change; so that one is disposed only when the next one is stored.
+/// </remarks>
+public sealed class SenderKeyRecord : IDisposable
 {
     /// <summary>The most keys that are kept: messages under an older one may still be on their way.</summary>
     public const int MaxStates = 5;
@@ -30,19 +34,12 @@ public sealed class SenderKeyRecord
     /// <exception cref="SignalException"><see cref="SignalError.InvalidRecord"/>.</exception>
     public static SenderKeyRecord Parse(ReadOnlySpan<byte> stored)
     {
-        if (stored.Length <= SHA256.HashSizeInBytes || stored[0] != StoredVersion)
+        if (!StoredFrame.TryOpen(StoredVersion, stored, out var body))
         {
             throw Unreadable();
         }
 
-        // A disk that flips a bit must not make a key that quietly fits no message any more.
-        var body = stored[..^SHA256.HashSizeInBytes];
-        if (!SHA256.HashData(body).AsSpan().SequenceEqual(stored[^SHA256.HashSizeInBytes..]))
-        {
-            throw Unreadable();
-        }
-
-        var reader = new ProtoReader(body[1..]);
+        var reader = new ProtoReader(body);
         var states = ImmutableArray.CreateBuilder<SenderKeyState>();
         while (reader.Next())
         {
@@ -66,14 +63,22 @@ public sealed class SenderKeyRecord
             state.Write(writer, 1);
         }
 
-        byte[] body = [StoredVersion, .. writer.Written];
-        return [.. body, .. SHA256.HashData(body)];
+        return StoredFrame.Seal(StoredVersion, writer);
     }
 
     /// <summary>Never a key.</summary>
     public override string ToString() => nameof(SenderKeyRecord);
 
-    /// <summary>What gives one's own key out; makes the key if there is none yet.</summary>
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var state in _states)
+        {
+            state.Dispose();
+        }
+    }
+
+    /// <summary>What gives one's own key out, for the caller to dispose; makes the key if there is none yet.</summary>
     public (SenderKeyRecord Next, SenderKeyDistributionMessage Message) Distribute(Guid distributionId, RandomSource random)
     {
         ArgumentNullException.ThrowIfNull(random);
@@ -146,9 +151,14 @@ public sealed class SenderKeyRecord
 
         var (seed, next) = state.TakeAt(message.Iteration);
         var keys = Keys(seed);
-        var plaintext = AesCbc.Decrypt(keys.AsSpan(AesCbc.IvSize), keys.AsSpan(0, AesCbc.IvSize), message.Ciphertext)
-            ?? throw SenderKeyMessage.Malformed();
+        var plaintext = AesCbc.Decrypt(keys.AsSpan(AesCbc.IvSize), keys.AsSpan(0, AesCbc.IvSize), message.Ciphertext);
         CryptographicOperations.ZeroMemory(keys);
+        if (plaintext is null)
+        {
+            next.EraseSince(state);
+            throw SenderKeyMessage.Malformed();
+        }
+
         return (new SenderKeyRecord(_states.SetItem(at, next)), plaintext);
     }
 
@@ -165,7 +175,13 @@ public sealed class SenderKeyRecord
         return -1;
     }
 
-    private static byte[] Keys(byte[] seed) => Hkdf.Derive([], seed, "WhisperGroup"u8, IvAndKeySize);
+    /// <summary>What one message is encrypted with. Erases the seed.</summary>
+    internal static byte[] Keys(byte[] seed)
+    {
+        var keys = Hkdf.Derive([], seed, "WhisperGroup"u8, IvAndKeySize);
+        CryptographicOperations.ZeroMemory(seed);
+        return keys;
+    }
 
     private static SignalException Unreadable() =>
         new(SignalError.InvalidRecord, "The stored sender keys cannot be read.");

@@ -1,12 +1,17 @@
 using System.Collections.Immutable;
 using System.Security.Cryptography;
 using SecureChat.Signal.Keys;
+using SecureChat.Signal.Ratchet;
 using SecureChat.Signal.Wire;
 
 namespace SecureChat.Signal.Groups;
 
-/// <summary>One key of one sender: the chain that yields a seed for each message, and the key that signs. Immutable.</summary>
-internal sealed class SenderKeyState
+/// <summary>One key of one sender: the chain that yields a seed for each message, and the key that signs.</summary>
+/// <remarks>
+/// Immutable: a step gives a new state that shares with the old one what did not change; so the old one is disposed only when
+/// the new one is stored, or the new one by <see cref="EraseSince"/> when it is not to be.
+/// </remarks>
+internal sealed class SenderKeyState : IDisposable
 {
     /// <summary>How far ahead of the last one a message may be.</summary>
     public const uint MaxJump = 25_000;
@@ -53,7 +58,7 @@ internal sealed class SenderKeyState
 
     /// <summary>Somebody else's key, as they gave it out.</summary>
     public static SenderKeyState From(SenderKeyDistributionMessage message) => new(
-        message.ChainId, message.SigningKey, null, message.Iteration, message.ChainKey,
+        message.ChainId, message.SigningKey, null, message.Iteration, [.. message.ChainKey],
         ImmutableSortedDictionary<uint, byte[]>.Empty);
 
     /// <summary>What gives this key out, from the next message on.</summary>
@@ -64,8 +69,12 @@ internal sealed class SenderKeyState
         PrivateKey.Parse(_signingPrivate ?? throw new InvalidOperationException("Not one's own key."));
 
     /// <summary>The next seed: of a message being sent.</summary>
-    public (uint Iteration, byte[] Seed, SenderKeyState Next) Step() =>
-        (_iteration, SeedOf(_chainKey), With(_iteration + 1, Advance(_chainKey), _kept));
+    public (uint Iteration, byte[] Seed, SenderKeyState Next) Step()
+    {
+        byte[] chainKey = [.. _chainKey];
+        RatchetKdf.Advance(chainKey);
+        return (_iteration, RatchetKdf.Seed(_chainKey), With(_iteration + 1, chainKey, _kept));
+    }
 
     /// <summary>The seed of a message being received.</summary>
     /// <exception cref="SignalException">Used already, too old, or too far ahead.</exception>
@@ -74,7 +83,7 @@ internal sealed class SenderKeyState
         if (iteration < _iteration)
         {
             return _kept.TryGetValue(iteration, out var held)
-                ? (held, With(_iteration, _chainKey, _kept.Remove(iteration)))
+                ? ([.. held], With(_iteration, _chainKey, _kept.Remove(iteration)))
                 : throw new SignalException(
                     SignalError.DuplicateMessage, "The group message has been decrypted, or came far too late.");
         }
@@ -85,15 +94,15 @@ internal sealed class SenderKeyState
         }
 
         var kept = _kept.ToBuilder();
-        var chainKey = _chainKey;
+        byte[] chainKey = [.. _chainKey];
         for (var at = _iteration; at < iteration; at++)
         {
             if (iteration - at <= MaxKept)
             {
-                kept[at] = SeedOf(chainKey);
+                kept[at] = RatchetKdf.Seed(chainKey);
             }
 
-            chainKey = Advance(chainKey);
+            RatchetKdf.Advance(chainKey);
         }
 
         while (kept.Count > MaxKept)
@@ -101,7 +110,39 @@ internal sealed class SenderKeyState
             kept.Remove(kept.Keys.First());
         }
 
-        return (SeedOf(chainKey), With(iteration + 1, Advance(chainKey), kept.ToImmutable()));
+        var seed = RatchetKdf.Seed(chainKey);
+        RatchetKdf.Advance(chainKey);
+        return (seed, With(iteration + 1, chainKey, kept.ToImmutable()));
+    }
+
+    /// <summary>Never the keys.</summary>
+    public override string ToString() => nameof(SenderKeyState);
+
+    public void Dispose()
+    {
+        CryptographicOperations.ZeroMemory(_signingPrivate);
+        CryptographicOperations.ZeroMemory(_chainKey);
+        foreach (var seed in _kept.Values)
+        {
+            CryptographicOperations.ZeroMemory(seed);
+        }
+    }
+
+    /// <summary>Erases what a step that is not to be has added to a state; that one stays what it was.</summary>
+    public void EraseSince(SenderKeyState before)
+    {
+        if (_chainKey != before._chainKey)
+        {
+            CryptographicOperations.ZeroMemory(_chainKey);
+        }
+
+        foreach (var (iteration, seed) in _kept)
+        {
+            if (!before._kept.ContainsKey(iteration))
+            {
+                CryptographicOperations.ZeroMemory(seed);
+            }
+        }
     }
 
     public void Write(ProtoWriter record, int field)
@@ -115,10 +156,13 @@ internal sealed class SenderKeyState
         writer.UInt(4, _iteration).Bytes(5, _chainKey);
         foreach (var (iteration, seed) in _kept)
         {
-            writer.Bytes(6, new ProtoWriter().UInt(1, iteration).Bytes(2, seed).Written);
+            var one = new ProtoWriter().UInt(1, iteration).Bytes(2, seed);
+            writer.Bytes(6, one.Written);
+            one.Erase();
         }
 
         record.Bytes(field, writer.Written);
+        writer.Erase();
     }
 
     public static SenderKeyState? Read(ReadOnlySpan<byte> stored)
@@ -185,8 +229,4 @@ internal sealed class SenderKeyState
 
     private SenderKeyState With(uint iteration, byte[] chainKey, ImmutableSortedDictionary<uint, byte[]> kept) =>
         new(ChainId, SigningKey, _signingPrivate, iteration, chainKey, kept);
-
-    private static byte[] SeedOf(byte[] chainKey) => HMACSHA256.HashData(chainKey, stackalloc byte[] { 0x01 });
-
-    private static byte[] Advance(byte[] chainKey) => HMACSHA256.HashData(chainKey, stackalloc byte[] { 0x02 });
 }

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Org.BouncyCastle.Crypto.Digests;
 using Org.BouncyCastle.Crypto.Kems;
 using Org.BouncyCastle.Crypto.Parameters;
@@ -35,7 +36,7 @@ internal static class Kyber1024
         var seed = new byte[SeedSize];
         random.Fill(seed);
         var key = MLKemPrivateKeyParameters.FromSeed(MLKemParameters.ml_kem_1024, seed);
-        seed.AsSpan().Clear();
+        CryptographicOperations.ZeroMemory(seed);
         return (key.GetPublicKeyEncoded(), key.GetEncoded());
     }
 
@@ -88,7 +89,9 @@ internal static class Kyber1024
     public static byte[] Decapsulate(ReadOnlySpan<byte> privateKey, ReadOnlySpan<byte> ciphertext)
     {
         var decapsulator = new MLKemDecapsulator(MLKemParameters.ml_kem_1024);
-        decapsulator.Init(MLKemPrivateKeyParameters.FromEncoding(MLKemParameters.ml_kem_1024, privateKey.ToArray()));
+        var encoded = privateKey.ToArray();
+        decapsulator.Init(MLKemPrivateKeyParameters.FromEncoding(MLKemParameters.ml_kem_1024, encoded));
+        CryptographicOperations.ZeroMemory(encoded);
         var secret = new byte[SecretSize];
         decapsulator.Decapsulate(ciphertext.ToArray(), 0, CiphertextSize, secret, 0, secret.Length);
         return Finish(secret, ciphertext);

@@ -28,11 +28,12 @@ public static class ProvisioningCipher
         ArgumentNullException.ThrowIfNull(device);
         ArgumentNullException.ThrowIfNull(random);
         using var ephemeral = PrivateKey.Generate(random);
-        var (cipherKey, macKey) = Keys(ephemeral.Agree(device));
+        var keys = Keys(ephemeral.Agree(device));
         Span<byte> iv = stackalloc byte[AesCbc.IvSize];
         random.Fill(iv);
-        byte[] authenticated = [Version, .. iv, .. AesCbc.Encrypt(cipherKey, iv, plaintext)];
-        byte[] body = [.. authenticated, .. HMACSHA256.HashData(macKey, authenticated)];
+        byte[] authenticated = [Version, .. iv, .. AesCbc.Encrypt(keys.AsSpan(0, AesCbc.KeySize), iv, plaintext)];
+        byte[] body = [.. authenticated, .. HMACSHA256.HashData(keys.AsSpan(AesCbc.KeySize), authenticated)];
+        CryptographicOperations.ZeroMemory(keys);
         return new ProtoWriter().Bytes(1, ephemeral.PublicKey.Serialized).Bytes(2, body).ToArray();
     }
 
@@ -70,19 +71,22 @@ public static class ProvisioningCipher
             throw new SignalException(SignalError.UnknownVersion, "The provisioning message's version is not known.");
         }
 
-        var (cipherKey, macKey) = Keys(device.Agree(ephemeral));
+        var keys = Keys(device.Agree(ephemeral));
         var authenticated = body[..^MacSize];
-        return CryptographicOperations.FixedTimeEquals(HMACSHA256.HashData(macKey, authenticated), body[^MacSize..])
-            ? AesCbc.Decrypt(cipherKey, body.Slice(1, AesCbc.IvSize), authenticated[(1 + AesCbc.IvSize)..])
-                ?? throw Malformed()
-            : throw Malformed();
+        var mac = HMACSHA256.HashData(keys.AsSpan(AesCbc.KeySize), authenticated);
+        var plaintext = CryptographicOperations.FixedTimeEquals(mac, body[^MacSize..])
+            ? AesCbc.Decrypt(keys.AsSpan(0, AesCbc.KeySize), body.Slice(1, AesCbc.IvSize), authenticated[(1 + AesCbc.IvSize)..])
+            : null;
+        CryptographicOperations.ZeroMemory(keys);
+        return plaintext ?? throw Malformed();
     }
 
-    private static (byte[] Cipher, byte[] Mac) Keys(byte[] agreed)
+    /// <summary>The key of the cipher, and behind it the key of the MAC. Erases the secret.</summary>
+    internal static byte[] Keys(byte[] agreed)
     {
         var keys = Hkdf.Derive([], agreed, "TextSecure Provisioning Message"u8, AesCbc.KeySize + MacSize);
         CryptographicOperations.ZeroMemory(agreed);
-        return (keys[..AesCbc.KeySize], keys[AesCbc.KeySize..]);
+        return keys;
     }
 
     private static SignalException Malformed() =>

@@ -78,9 +78,12 @@ internal static class SealedSenderV1
         byte[] salt = [.. "UnidentifiedDelivery"u8, .. recipient.Serialized, .. ephemeral.Serialized];
         var keys = Hkdf.Derive(salt, agreed, [], 3 * KeySize);
         CryptographicOperations.ZeroMemory(agreed);
-        return (keys[..KeySize], keys[KeySize..(2 * KeySize)], keys[(2 * KeySize)..]);
+        var parts = (keys[..KeySize], keys[KeySize..(2 * KeySize)], keys[(2 * KeySize)..]);
+        Erase(keys);
+        return parts;
     }
 
+    /// <summary>The keys of the message. Erases what they are derived from.</summary>
     private static (byte[] Cipher, byte[] Mac) InnerKeys(byte[] chain, ReadOnlySpan<byte> encryptedStatic, byte[] agreed)
     {
         byte[] salt = [.. chain, .. encryptedStatic];
@@ -88,15 +91,29 @@ internal static class SealedSenderV1
         CryptographicOperations.ZeroMemory(agreed);
 
         // The first 32 bytes are derived and not used.
-        return (keys[KeySize..(2 * KeySize)], keys[(2 * KeySize)..]);
+        var parts = (keys[KeySize..(2 * KeySize)], keys[(2 * KeySize)..]);
+        Erase(keys, salt, chain);
+        return parts;
     }
 
+    private static void Erase(params ReadOnlySpan<byte[]> secrets)
+    {
+        foreach (var secret in secrets)
+        {
+            CryptographicOperations.ZeroMemory(secret);
+        }
+    }
+
+    /// <summary>Encrypts, and erases the keys: they are for this once.</summary>
     private static byte[] Encrypt(byte[] cipherKey, byte[] macKey, ReadOnlySpan<byte> plaintext)
     {
         var ciphertext = AesCtr.Apply(cipherKey, plaintext);
-        return [.. ciphertext, .. HMACSHA256.HashData(macKey, ciphertext).AsSpan(0, MacSize)];
+        byte[] encrypted = [.. ciphertext, .. HMACSHA256.HashData(macKey, ciphertext).AsSpan(0, MacSize)];
+        Erase(cipherKey, macKey);
+        return encrypted;
     }
 
+    /// <summary>Decrypts, and erases the keys.</summary>
     private static byte[] Decrypt(byte[] cipherKey, byte[] macKey, ReadOnlySpan<byte> ciphertext)
     {
         if (ciphertext.Length < MacSize)
@@ -106,8 +123,10 @@ internal static class SealedSenderV1
 
         var body = ciphertext[..^MacSize];
         var mac = HMACSHA256.HashData(macKey, body).AsSpan(0, MacSize);
-        return CryptographicOperations.FixedTimeEquals(mac, ciphertext[^MacSize..])
+        var plaintext = CryptographicOperations.FixedTimeEquals(mac, ciphertext[^MacSize..])
             ? AesCtr.Apply(cipherKey, body)
-            : throw SealedEnvelope.Malformed();
+            : null;
+        Erase(cipherKey, macKey);
+        return plaintext ?? throw SealedEnvelope.Malformed();
     }
 }

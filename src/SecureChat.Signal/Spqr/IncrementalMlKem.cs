@@ -146,7 +146,10 @@ internal static class IncrementalMlKem
     private static MLKemPrivateKeyParameters PrivateKey(ReadOnlySpan<byte> seed)
     {
         Debug.Assert(seed.Length == SeedSize);
-        return MLKemPrivateKeyParameters.FromSeed(MLKemParameters.ml_kem_768, seed.ToArray());
+        var copy = seed.ToArray();
+        var key = MLKemPrivateKeyParameters.FromSeed(MLKemParameters.ml_kem_768, copy);
+        CryptographicOperations.ZeroMemory(copy);
+        return key;
     }
 
     private static byte[] HashOf(byte[] encodedKey)

@@ -1,42 +1,25 @@
-using System.Buffers;
 using System.Buffers.Binary;
+using SecureChat.Signal.Wire;
 
 namespace SecureChat.Signal.Spqr;
 
 /// <summary>Writes a stored state: fixed-size fields in a fixed order, numbers big-endian. Local, never on the wire.</summary>
 internal sealed class SpqrWriter
 {
-    private readonly ArrayBufferWriter<byte> _buffer = new(4096);
+    private readonly ErasableBuffer _buffer = new(4096);
 
     /// <summary>What was written; the writer's own copy is erased.</summary>
-    public byte[] ToArrayAndErase()
-    {
-        var written = _buffer.WrittenSpan.ToArray();
-        _buffer.Clear();
-        return written;
-    }
+    public byte[] ToArrayAndErase() => _buffer.ToArrayAndErase();
 
-    public void Byte(byte value) => Bytes([value]);
+    public void Byte(byte value) => _buffer.Append([value]);
 
-    public void UInt16(ushort value)
-    {
-        BinaryPrimitives.WriteUInt16BigEndian(_buffer.GetSpan(sizeof(ushort)), value);
-        _buffer.Advance(sizeof(ushort));
-    }
+    public void UInt16(ushort value) => BinaryPrimitives.WriteUInt16BigEndian(_buffer.Append(sizeof(ushort)), value);
 
-    public void UInt32(uint value)
-    {
-        BinaryPrimitives.WriteUInt32BigEndian(_buffer.GetSpan(sizeof(uint)), value);
-        _buffer.Advance(sizeof(uint));
-    }
+    public void UInt32(uint value) => BinaryPrimitives.WriteUInt32BigEndian(_buffer.Append(sizeof(uint)), value);
 
-    public void UInt64(ulong value)
-    {
-        BinaryPrimitives.WriteUInt64BigEndian(_buffer.GetSpan(sizeof(ulong)), value);
-        _buffer.Advance(sizeof(ulong));
-    }
+    public void UInt64(ulong value) => BinaryPrimitives.WriteUInt64BigEndian(_buffer.Append(sizeof(ulong)), value);
 
-    public void Bytes(ReadOnlySpan<byte> value) => _buffer.Write(value);
+    public void Bytes(ReadOnlySpan<byte> value) => _buffer.Append(value);
 
     public void Encoder(ChunkEncoder encoder)
     {

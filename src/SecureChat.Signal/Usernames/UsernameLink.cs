@@ -6,9 +6,9 @@ namespace SecureChat.Signal.Usernames;
 
 /// <summary>
 /// A link that leads to a username: a server keeps the encrypted name, the link itself carries the key. Giving the link up,
-/// or making another, does not change the name. docs/protocol/usernames.md#links.
+/// or making another, does not change the name. docs/protocol/usernames.md#links. Disposing it erases the key.
 /// </summary>
-public sealed class UsernameLink
+public sealed class UsernameLink : IDisposable
 {
     /// <summary>The size of the key in the link, in bytes.</summary>
     public const int EntropySize = 32;
@@ -25,10 +25,12 @@ public sealed class UsernameLink
     private const byte NameField = (1 << 3) | 2;
     private const byte PaddingField = (2 << 3) | 2;
 
-    private UsernameLink(byte[] entropy, byte[] encrypted) => (Entropy, EncryptedUsername) = (entropy, encrypted);
+    private readonly byte[] _entropy;
+
+    private UsernameLink(byte[] entropy, byte[] encrypted) => (_entropy, EncryptedUsername) = (entropy, encrypted);
 
     /// <summary>The key: part of the link and never sent to a server.</summary>
-    public ReadOnlyMemory<byte> Entropy { get; }
+    public ReadOnlyMemory<byte> Entropy => _entropy;
 
     /// <summary>What the server keeps: <see cref="EncryptedSize"/> bytes.</summary>
     public ReadOnlyMemory<byte> EncryptedUsername { get; }
@@ -38,9 +40,16 @@ public sealed class UsernameLink
     public static UsernameLink Create(Username username, RandomSource random)
     {
         ArgumentNullException.ThrowIfNull(random);
-        var entropy = new byte[EntropySize];
+        Span<byte> entropy = stackalloc byte[EntropySize];
         random.Fill(entropy);
-        return Create(username, entropy, random);
+        try
+        {
+            return Create(username, entropy, random);
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(entropy);
+        }
     }
 
     /// <summary>Makes a link under the key of an existing one, when only the capitals of a name change.</summary>
@@ -58,8 +67,11 @@ public sealed class UsernameLink
 
         var iv = new byte[AesCbc.IvSize];
         random.Fill(iv);
-        byte[] sealedName = [.. iv, .. AesCbc.Encrypt(EncryptionKey(entropy), iv, plaintext)];
-        byte[] encrypted = [.. sealedName, .. HMACSHA256.HashData(AuthenticationKey(entropy), sealedName)];
+        var (cipherKey, macKey) = Keys(entropy);
+        byte[] sealedName = [.. iv, .. AesCbc.Encrypt(cipherKey, iv, plaintext)];
+        byte[] encrypted = [.. sealedName, .. HMACSHA256.HashData(macKey, sealedName)];
+        CryptographicOperations.ZeroMemory(cipherKey);
+        CryptographicOperations.ZeroMemory(macKey);
         return new UsernameLink(entropy.ToArray(), encrypted);
     }
 
@@ -77,17 +89,19 @@ public sealed class UsernameLink
         }
 
         var sealedName = encryptedUsername[..^MacSize];
-        if (!CryptographicOperations.FixedTimeEquals(
-            HMACSHA256.HashData(AuthenticationKey(entropy), sealedName), encryptedUsername[^MacSize..]))
-        {
-            throw Damaged();
-        }
-
-        return NameIn(AesCbc.Decrypt(EncryptionKey(entropy), sealedName[..AesCbc.IvSize], sealedName[AesCbc.IvSize..]) ?? throw Damaged());
+        var (cipherKey, macKey) = Keys(entropy);
+        var isGenuine = CryptographicOperations.FixedTimeEquals(HMACSHA256.HashData(macKey, sealedName), encryptedUsername[^MacSize..]);
+        var plaintext = isGenuine ? AesCbc.Decrypt(cipherKey, sealedName[..AesCbc.IvSize], sealedName[AesCbc.IvSize..]) : null;
+        CryptographicOperations.ZeroMemory(cipherKey);
+        CryptographicOperations.ZeroMemory(macKey);
+        return NameIn(plaintext ?? throw Damaged());
     }
 
     /// <summary>Never the key.</summary>
     public override string ToString() => nameof(UsernameLink);
+
+    /// <inheritdoc/>
+    public void Dispose() => CryptographicOperations.ZeroMemory(_entropy);
 
     private static byte[] Fill(Username username)
     {
@@ -108,11 +122,9 @@ public sealed class UsernameLink
         return Username.Parse(Encoding.UTF8.GetString(plaintext.AsSpan(2, plaintext[1])));
     }
 
-    private static byte[] EncryptionKey(ReadOnlySpan<byte> entropy) =>
-        Hkdf.Derive([], entropy, "Signal Username Link Encryption Key"u8, AesCbc.KeySize);
-
-    private static byte[] AuthenticationKey(ReadOnlySpan<byte> entropy) =>
-        Hkdf.Derive([], entropy, "Signal Username Link Authentication Key"u8, MacSize);
+    private static (byte[] Cipher, byte[] Mac) Keys(ReadOnlySpan<byte> entropy) => (
+        Hkdf.Derive([], entropy, "Signal Username Link Encryption Key"u8, AesCbc.KeySize),
+        Hkdf.Derive([], entropy, "Signal Username Link Authentication Key"u8, MacSize));
 
     private static SignalException Damaged() =>
         new(SignalError.InvalidUsername, "The username link does not lead to a username.");

@@ -1,4 +1,4 @@
-using System.Buffers;
+using System.Buffers.Binary;
 
 namespace SecureChat.Signal.Wire;
 
@@ -6,25 +6,17 @@ namespace SecureChat.Signal.Wire;
 /// <remarks>Absent is absent: a field is written exactly when a method is called for it, also with zero or nothing in it.</remarks>
 internal sealed class ProtoWriter
 {
-    /// <summary>Enough for most, so that no half-written copy is left behind by growing.</summary>
-    private const int InitialCapacity = 512;
+    private readonly ErasableBuffer _buffer = new(512);
 
-    private readonly ArrayBufferWriter<byte> _buffer = new(InitialCapacity);
+    public ReadOnlySpan<byte> Written => _buffer.Written;
 
-    public ReadOnlySpan<byte> Written => _buffer.WrittenSpan;
-
-    public byte[] ToArray() => _buffer.WrittenSpan.ToArray();
+    public byte[] ToArray() => Written.ToArray();
 
     /// <summary>The fields, for what holds secrets: erases the writer's own copy of them.</summary>
-    public byte[] ToArrayAndErase()
-    {
-        var written = ToArray();
-        Erase();
-        return written;
-    }
+    public byte[] ToArrayAndErase() => _buffer.ToArrayAndErase();
 
     /// <summary>Erases what was written.</summary>
-    public void Erase() => _buffer.Clear();
+    public void Erase() => _buffer.Erase();
 
     public ProtoWriter UInt(int field, ulong value)
     {
@@ -36,8 +28,7 @@ internal sealed class ProtoWriter
     public ProtoWriter Fixed64(int field, ulong value)
     {
         Varint(Tag(field, ProtoWireType.Fixed64));
-        System.Buffers.Binary.BinaryPrimitives.WriteUInt64LittleEndian(_buffer.GetSpan(sizeof(ulong)), value);
-        _buffer.Advance(sizeof(ulong));
+        BinaryPrimitives.WriteUInt64LittleEndian(_buffer.Append(sizeof(ulong)), value);
         return this;
     }
 
@@ -45,7 +36,7 @@ internal sealed class ProtoWriter
     {
         Varint(Tag(field, ProtoWireType.Bytes));
         Varint((ulong)value.Length);
-        _buffer.Write(value);
+        _buffer.Append(value);
         return this;
     }
 
@@ -55,15 +46,12 @@ internal sealed class ProtoWriter
 
     private void Varint(ulong value)
     {
-        var span = _buffer.GetSpan(10);
-        var size = 0;
         for (; value >= 0x80; value >>= 7)
         {
-            span[size++] = (byte)((value & 0x7F) | 0x80);
+            _buffer.Append([(byte)((value & 0x7F) | 0x80)]);
         }
 
-        span[size++] = (byte)value;
-        _buffer.Advance(size);
+        _buffer.Append([(byte)value]);
     }
 }
 

@@ -1,9 +1,12 @@
+using SecureChat.Signal.Groups;
 using SecureChat.Signal.Handshake;
 using SecureChat.Signal.Keys;
+using SecureChat.Signal.Provisioning;
 using SecureChat.Signal.Ratchet;
 using SecureChat.Signal.Sessions;
 using SecureChat.Signal.Spqr;
 using SecureChat.Signal.Tests.Support;
+using SecureChat.Signal.Usernames;
 using SecureChat.Signal.Wire;
 
 namespace SecureChat.Signal.Tests.Sessions;
@@ -50,27 +53,66 @@ public sealed class ErasureTests
         var key = _random.Bytes(32);
         var (left, right) = (SpqrState.Initialize(key, SpqrRole.Initiator), SpqrState.Initialize(key, SpqrRole.Responder));
         var states = new HashSet<byte>();
-        for (var i = 0; i < 120; i++)
+        for (var i = 0; i < 3_000 && states.Count < 11; i++)
         {
-            var sent = left.Send(_random);
-            var received = right.Receive(sent.Message);
-            (left, right) = (received.Next, sent.Next);
-            if (!states.Add(right.Braid.Tag))
+            // Alternating sides pass six of the states: the others need bursts of one of them.
+            for (var burst = _random.Percent(10) ? 60 : 1; burst > 0; burst--)
             {
-                continue;
+                var sent = left.Send(_random);
+                (left, right) = (sent.Next, right.Receive(sent.Message).Next);
+                AssertErasable(left, states);
+                AssertErasable(right, states);
             }
 
-            Assert.True(SpqrState.TryParse(right.Serialize(), out var copy));
-            var secrets = Secrets.Of(copy!);
-            Assert.All(secrets, secret => Assert.Contains(secret, part => part != 0));
-            Assert.True(secrets.Count >= 5);
+            if (_random.Percent(50))
+            {
+                (left, right) = (right, left);
+            }
+        }
 
-            copy!.Dispose();
+        Assert.Equal(11, states.Count);
+    }
+
+    [Fact]
+    public void Group_keys_that_are_let_go_are_erased_and_a_copy_that_others_hold_is_not()
+    {
+        var distribution = new Guid(_random.Bytes(16));
+        var (own, key) = SenderKeyRecord.Empty.Distribute(distribution, _random);
+        var theirs = SenderKeyRecord.Empty.Add(key);
+        var (sent, _) = own.Encrypt(distribution, [1], _random);
+        var late = theirs.Decrypt(sent.Encrypt(distribution, [2], _random).Message).Next;
+        var link = UsernameLink.Create(Username.Parse("anna.42"), _random);
+        (IDisposable Holder, int Secrets)[] holders = [(key, 2), (link, 1), (new GroupSecret(_random.Bytes(32)), 1), (sent, 2), (late, 2)];
+        foreach (var (holder, count) in holders)
+        {
+            var secrets = Secrets.Of(holder);
+            Assert.Equal(count, secrets.Count);
+            Assert.All(secrets, secret => Assert.Contains(secret, part => part != 0));
+
+            holder.Dispose();
 
             Assert.All(secrets, AssertErased);
         }
 
-        Assert.True(states.Count > 5);
+        Assert.All(Secrets.Of(theirs), secret => Assert.Contains(secret, part => part != 0));
+    }
+
+    [Fact]
+    public void A_step_of_a_group_key_that_is_not_to_be_is_erased_and_leaves_the_key_as_it_was()
+    {
+        var start = SenderKeyState.From(SenderKeyState.Generate(_random).Distribute(new Guid(_random.Bytes(16)))).TakeAt(3).Next;
+        var before = Secrets.Of(start).Select(secret => secret.ToArray()).ToList();
+        foreach (var iteration in (uint[])[1, 9])
+        {
+            var next = start.TakeAt(iteration).Next;
+            var added = Secrets.Of(next).Where(secret => !Secrets.Of(start).Any(known => ReferenceEquals(known, secret))).ToList();
+            Assert.Equal(iteration == 9 ? 6 : 0, added.Count);
+
+            next.EraseSince(start);
+
+            Assert.All(added, AssertErased);
+            Assert.Equal(before, Secrets.Of(start));
+        }
     }
 
     [Fact]
@@ -116,7 +158,11 @@ public sealed class ErasureTests
         var derived = Assert.Single(Secrets.Of(keys));
         keys.Dispose();
 
-        Assert.All([seed, postQuantum, agreed, epoch.Secret, derived], AssertErased);
+        var (groupSeed, provisioned) = (_random.Bytes(32), _random.Bytes(32));
+        SenderKeyRecord.Keys(groupSeed);
+        ProvisioningCipher.Keys(provisioned);
+
+        Assert.All([seed, postQuantum, agreed, epoch.Secret, derived, groupSeed, provisioned], AssertErased);
     }
 
     [Fact]
@@ -134,6 +180,26 @@ public sealed class ErasureTests
     }
 
     [Fact]
+    public void A_stored_prekey_is_erased_also_when_its_halves_do_not_belong_together()
+    {
+        using var curve = PrivateKey.Generate(_random);
+        using var kyber = KyberKeyPair.Generate(_random);
+        using var other = KyberKeyPair.Generate(_random);
+        StoredPreKey[] stored =
+        [
+            StoredPreKey.Parse(StoredPreKey.Seal(StoredPreKey.Write(1, PrivateKey.Generate(_random).PublicKey.Serialized, curve.Serialize()))),
+            StoredPreKey.Parse(StoredPreKey.Seal(StoredPreKey.Write(1, other.PublicKey.Serialized, kyber.SerializePrivateKey()))),
+            StoredPreKey.Parse(StoredPreKey.Seal(StoredPreKey.Write(1, kyber.PublicKey.Serialized, _random.Bytes(50)))),
+        ];
+
+        Assert.Throws<SignalException>(stored[0].CurvePrivateKey);
+        Assert.Throws<SignalException>(stored[1].KyberKeyPair);
+        Assert.Throws<SignalException>(stored[2].KyberKeyPair);
+
+        Assert.All(stored, prekey => AssertErased(Assert.Single(Secrets.Of(prekey))));
+    }
+
+    [Fact]
     public void What_secrets_were_written_into_is_emptied()
     {
         var (proto, flat) = (new ProtoWriter().Bytes(1, [1, 2, 3]), new SpqrWriter());
@@ -145,6 +211,36 @@ public sealed class ErasureTests
 
         Assert.Equal(new byte[5], written.ToArray());
         Assert.Empty(flat.ToArrayAndErase());
+    }
+
+    [Fact]
+    public void What_secrets_were_written_into_leaves_nothing_behind_when_it_grows()
+    {
+        var writer = new ProtoWriter().Bytes(1, _random.Bytes(100));
+        var before = writer.ToArray();
+        var small = writer.Written;
+
+        writer.Bytes(2, new byte[1_000]);
+
+        Assert.Equal(new byte[before.Length], small.ToArray());
+        Assert.Equal(before, writer.Written[..before.Length].ToArray());
+    }
+
+    private static void AssertErasable(SpqrState state, HashSet<byte> seen)
+    {
+        if (!seen.Add(state.Braid.Tag))
+        {
+            return;
+        }
+
+        Assert.True(SpqrState.TryParse(state.Serialize(), out var copy));
+        var secrets = Secrets.Of(copy!);
+        Assert.All(secrets, secret => Assert.Contains(secret, part => part != 0));
+        Assert.True(secrets.Count >= 5);
+
+        copy!.Dispose();
+
+        Assert.All(secrets, AssertErased);
     }
 
     private static void AssertErased(byte[] secret) => Assert.Equal(new byte[secret.Length], secret);
