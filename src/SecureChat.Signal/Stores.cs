@@ -49,6 +49,7 @@ public interface ISessionStore
 }
 
 /// <summary>The private halves of the prekeys that were published. What is loaded becomes the caller's, who disposes it.</summary>
+/// <remarks>After an interruption a prekey is removed, and a handshake marked, a second time.</remarks>
 public interface IPreKeyStore
 {
     /// <summary>A one-time prekey, or null.</summary>

@@ -105,21 +105,14 @@ internal sealed record SessionState : IDisposable
 
     public void Dispose()
     {
-        EraseDoubleRatchet();
-        PostQuantum.Dispose();
-    }
-
-    /// <summary>
-    /// Erases what the first step of a session leaves nothing of, for a state of which only the next one is kept.
-    /// </summary>
-    public void EraseDoubleRatchet()
-    {
         CryptographicOperations.ZeroMemory(RootKey);
         Sending.Dispose();
         foreach (var chain in Receiving)
         {
             chain.Dispose();
         }
+
+        PostQuantum.Dispose();
     }
 
     /// <summary>The first half of a turn of the ratchet: a chain for the other side's new key.</summary>

@@ -86,27 +86,29 @@ public sealed class SessionCipher(
         await RequireTrustAsync(remote, message.IdentityKey, TrustDirection.Receiving, ct).ConfigureAwait(false);
         using var record = await LoadAsync(remote, ct).ConfigureAwait(false);
         var ends = new Ends(self, remote);
-        var isNew = false;
+        SessionRecord? opened = null;
         if (SessionSteps.DecryptAgain(record, message, ends, random) is not var (next, plaintext))
         {
-            isNew = true;
-            (next, plaintext) = await DecryptFirstAsync(record, message, ends, ct).ConfigureAwait(false);
+            (opened, next, plaintext) = await DecryptFirstAsync(record, message, ends, ct).ConfigureAwait(false);
         }
 
+        using (opened)
         using (next)
         {
             await identities.SaveAsync(remote, message.IdentityKey, ct).ConfigureAwait(false);
-            await sessions.StoreAsync(remote, next, ct).ConfigureAwait(false);
-            if (isNew)
+            if (opened is not null)
             {
-                await ForgetPreKeysAsync(message.Header, ct).ConfigureAwait(false);
+                // Before the message is taken for read: if what follows is interrupted, it comes again and needs no prekeys.
+                await sessions.StoreAsync(remote, opened, ct).ConfigureAwait(false);
             }
 
+            await ForgetPreKeysAsync(message.Header, ct).ConfigureAwait(false);
+            await sessions.StoreAsync(remote, next, ct).ConfigureAwait(false);
             return plaintext;
         }
     }
 
-    private async ValueTask<(SessionRecord Next, byte[] Plaintext)> DecryptFirstAsync(
+    private async ValueTask<(SessionRecord Opened, SessionRecord Next, byte[] Plaintext)> DecryptFirstAsync(
         SessionRecord record, PreKeySignalMessage message, Ends ends, CancellationToken ct)
     {
         var header = message.Header;
@@ -126,11 +128,18 @@ public sealed class SessionCipher(
 
     private async ValueTask ForgetPreKeysAsync(HandshakeHeader header, CancellationToken ct)
     {
-        await preKeys.MarkUsedAsync(UseOf(header), ct).ConfigureAwait(false);
+        if (await preKeys.WasUsedAsync(UseOf(header), ct).ConfigureAwait(false))
+        {
+            return;
+        }
+
         if (header.PreKeyId is { } id)
         {
             await preKeys.RemoveOneTimeAsync(id, ct).ConfigureAwait(false);
         }
+
+        // Last, since from then on all of it counts as done.
+        await preKeys.MarkUsedAsync(UseOf(header), ct).ConfigureAwait(false);
     }
 
     private async ValueTask RequireTrustAsync(

@@ -95,7 +95,8 @@ internal static class SessionSteps
     }
 
     /// <summary>Decrypts a message that opens a new session.</summary>
-    public static (SessionRecord Next, byte[] Plaintext) DecryptFirst(
+    /// <returns>The record with the new session before the message, and after it.</returns>
+    public static (SessionRecord Opened, SessionRecord Next, byte[] Plaintext) DecryptFirst(
         SessionRecord record,
         (LocalDevice Device, ResponderPreKeys PreKeys) self,
         PreKeySignalMessage message,
@@ -108,8 +109,8 @@ internal static class SessionSteps
             try
             {
                 var (next, plaintext) = opened.Decrypt(message.Message, ends.Addresses, random);
-                opened.EraseDoubleRatchet();
-                return (record.Start(next), plaintext);
+                var started = record.Start(opened);
+                return (started, started.WithCurrent(next), plaintext);
             }
             catch (SignalException)
             {

@@ -26,10 +26,10 @@ internal sealed class PeerConversation(Device ours, PeerParty theirs)
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
-    public static VerifiedBundle BundleOf(JsonElement published, bool oneTime)
+    public static VerifiedBundle BundleOf(JsonElement published, bool oneTime, bool? kyberOneTime = null)
     {
         var signed = published.GetProperty("signedPreKey");
-        var kyber = oneTime ? published.GetProperty("kyberOneTimeKeys")[0] : published.GetProperty("lastResortKyber");
+        var kyber = kyberOneTime ?? oneTime ? published.GetProperty("kyberOneTimeKeys")[0] : published.GetProperty("lastResortKyber");
         var ec = oneTime ? published.GetProperty("oneTimeKeys")[0] : default;
         return new PreKeyBundle
         {
@@ -59,15 +59,15 @@ internal sealed class PeerConversation(Device ours, PeerParty theirs)
     };
 
     /// <summary>We start the session.</summary>
-    public async Task WeStartAsync(bool oneTime)
+    public async Task WeStartAsync(bool oneTime, bool? kyberOneTime = null)
     {
         var published = await theirs.PreKeysAsync(1, 1, 1, Ct);
-        await ours.Cipher.StartAsync(_remote, BundleOf(published, oneTime), ours.Now, Ct);
+        await ours.Cipher.StartAsync(_remote, BundleOf(published, oneTime, kyberOneTime), ours.Now, Ct);
     }
 
     /// <summary>They start it.</summary>
-    public Task TheyStartAsync(bool oneTime) =>
-        theirs.ProcessBundleAsync(ours.PeerAddress, PeerBundle(ours.Bundle(oneTime)), Ct);
+    public Task TheyStartAsync(bool oneTime, bool? kyberOneTime = null) =>
+        theirs.ProcessBundleAsync(ours.PeerAddress, PeerBundle(ours.Bundle(oneTime, kyberOneTime)), Ct);
 
     /// <summary>Sends so many messages, one side or the other, in bursts; one in ten is lost, others come late.</summary>
     /// <param name="weBegin">Only the side that started can send before it has heard something.</param>

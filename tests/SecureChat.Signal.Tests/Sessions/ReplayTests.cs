@@ -94,11 +94,13 @@ public sealed class ReplayTests : IDisposable
     }
 
     [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public async Task An_opening_message_that_comes_twice_opens_one_session(bool oneTime)
+    [InlineData(true, true)]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    [InlineData(false, false)]
+    public async Task An_opening_message_that_comes_twice_opens_one_session(bool oneTime, bool kyberOneTime)
     {
-        await _alice.StartAsync(_bob, oneTime);
+        await _alice.StartAsync(_bob, oneTime, kyberOneTime);
         var opening = await _alice.EncryptAsync(_bob.Address, [1]);
         await _bob.DecryptAsync(_alice.Address, opening);
         var before = await _bob.StoredAsync(_alice.Address);

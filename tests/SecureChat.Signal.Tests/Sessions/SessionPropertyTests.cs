@@ -46,14 +46,14 @@ public sealed class SessionPropertyTests
     {
         using var alice = new Device(random);
         using var bob = new Device(random, 2);
-        await alice.StartAsync(bob, oneTime: random.Percent(50));
+        await alice.StartAsync(bob, oneTime: random.Percent(50), kyberOneTime: random.Percent(50));
         var (toBob, toAlice) = (new List<(SessionMessage, byte[])>(), new List<(SessionMessage, byte[])>());
         toBob.Add(await SendAsync(alice, bob, [1]));
         await DeliverAsync(toBob, 0, bob, alice);
         foreach (var step in schedule)
         {
             var (from, to, line) = (step & 1) == 0 ? (alice, bob, toBob) : (bob, alice, toAlice);
-            line.Add(await SendAsync(from, to, [step]));
+            line.Add(await SendAsync(from, to, random.Bytes(random.Below(400))));
             switch ((step >> 1) & 7)
             {
                 case 0:

@@ -42,12 +42,14 @@ internal sealed class Device : IDisposable
 
     public SessionCipher CipherOn(InMemoryStores stores) => new(Self, stores, stores, stores, Random);
 
-    /// <summary>A bundle as a server hands it out, with fresh one-time keys or with the key of last resort alone.</summary>
-    public PreKeyBundle Bundle(bool oneTime)
+    /// <summary>A bundle as a server hands it out.</summary>
+    /// <param name="oneTime">With a fresh one-time key.</param>
+    /// <param name="kyberOneTime">The Kyber key is a fresh one-time one and not that of last resort; left out: as the other.</param>
+    public PreKeyBundle Bundle(bool oneTime, bool? kyberOneTime = null)
     {
         var id = _nextKey++;
         using var kyber = KyberPreKeyRecord.Generate(id, Self.Identity, Now, Random);
-        Stores.Add(kyber, lastResort: !oneTime);
+        Stores.Add(kyber, lastResort: !(kyberOneTime ?? oneTime));
         PublishedPreKey? published = null;
         if (oneTime)
         {
@@ -70,8 +72,8 @@ internal sealed class Device : IDisposable
     }
 
     /// <summary>Starts a session with another device.</summary>
-    public async Task StartAsync(Device other, bool oneTime = true) =>
-        await Cipher.StartAsync(other.Address, other.Bundle(oneTime).Verify(), Now, Ct);
+    public async Task StartAsync(Device other, bool oneTime = true, bool? kyberOneTime = null) =>
+        await Cipher.StartAsync(other.Address, other.Bundle(oneTime, kyberOneTime).Verify(), Now, Ct);
 
     public async Task<SessionMessage> EncryptAsync(ProtocolAddress remote, byte[] plaintext) =>
         await Cipher.EncryptAsync(remote, plaintext, Now, Ct);
