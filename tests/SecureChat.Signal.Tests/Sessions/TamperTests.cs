@@ -120,6 +120,44 @@ public sealed class TamperTests : IDisposable
         Assert.Throws<SignalException>(() => (bundle with { KyberPreKeySignature = default }).Verify());
     }
 
+    [Fact]
+    public async Task Every_flipped_bit_of_what_a_bundle_does_not_sign_is_refused_by_one_of_the_two()
+    {
+        // Others beside it, so that a flipped number also names a key that is there.
+        var bundles = Enumerable.Range(0, 4).Select(_ => _bob.Bundle(oneTime: true)).ToList();
+        _bob.PublishSigned();
+        var (bundle, oneTime, signed) = (bundles[0], bundles[0].OneTimePreKey!, bundles[0].SignedPreKey);
+        var changes = new List<Func<PreKeyBundle>>();
+        changes.AddRange(Bits.Flips(oneTime.PublicKey.Serialize()).Select(key => (Func<PreKeyBundle>)(
+            () => bundle with { OneTimePreKey = oneTime with { PublicKey = PublicKey.Parse(key) } })));
+        for (var bit = 1u; bit != 0; bit <<= 1)
+        {
+            var mask = bit;
+            changes.Add(() => bundle with { OneTimePreKey = oneTime with { Id = oneTime.Id ^ mask } });
+            changes.Add(() => bundle with { SignedPreKey = signed with { Id = signed.Id ^ mask } });
+            changes.Add(() => bundle with { KyberPreKeyId = bundle.KyberPreKeyId ^ mask });
+        }
+
+        foreach (var change in changes)
+        {
+            Assert.True(await IsRefusedAsync(change));
+        }
+
+        Assert.True(await IsRefusedAsync(() => bundle with { OneTimePreKey = bundles[1].OneTimePreKey! with { Id = oneTime.Id } }));
+        Assert.Equal((33 * 8) + (3 * 32), changes.Count);
+        Assert.False(await IsRefusedAsync(() => bundle));
+    }
+
+    [Fact]
+    public async Task The_registration_id_of_a_bundle_is_the_one_thing_that_nobody_proves()
+    {
+        for (var bit = 1u; bit != 0; bit <<= 1)
+        {
+            var bundle = _bob.Bundle(oneTime: true);
+            Assert.False(await IsRefusedAsync(() => bundle with { RegistrationId = bundle.RegistrationId ^ bit }));
+        }
+    }
+
     [Theory]
     [InlineData("0000000000000000000000000000000000000000000000000000000000000000")]
     [InlineData("0100000000000000000000000000000000000000000000000000000000000000")]
@@ -172,7 +210,7 @@ public sealed class TamperTests : IDisposable
 
     private async Task RefusesEveryFlipAsync(SessionMessage message)
     {
-        var before = await _bob.StoredAsync(_alice.Address);
+        var before = StoredState.Of(_bob.Stores);
         foreach (var flipped in Flips(message.Serialized.ToArray()))
         {
             if (IsOnlyAnotherRegistrationId(message, flipped))
@@ -181,7 +219,34 @@ public sealed class TamperTests : IDisposable
             }
 
             await _bob.RefusalAsync(_alice.Address, message with { Serialized = flipped });
-            Assert.Equal(before, await _bob.StoredAsync(_alice.Address));
+            Assert.Equal(before, StoredState.Of(_bob.Stores));
+        }
+    }
+
+    /// <summary>Whether the initiator refuses the bundle, or else the responder the first message, with nothing changed there.</summary>
+    private async Task<bool> IsRefusedAsync(Func<PreKeyBundle> bundle)
+    {
+        var before = StoredState.Of(_bob.Stores);
+        var cipher = _alice.CipherOn(new InMemoryStores());
+        try
+        {
+            await cipher.StartAsync(_bob.Address, bundle().Verify(), _alice.Now, Ct);
+        }
+        catch (SignalException)
+        {
+            return true;
+        }
+
+        var message = await cipher.EncryptAsync(_bob.Address, (byte[])[1], _alice.Now, Ct);
+        try
+        {
+            await _bob.DecryptAsync(_alice.Address, message);
+            return false;
+        }
+        catch (SignalException)
+        {
+            Assert.Equal(before, StoredState.Of(_bob.Stores));
+            return true;
         }
     }
 
