@@ -197,6 +197,34 @@ public sealed class GroupCipherTests(LibsignalPeer peer)
         Assert.Equal([1, 2, 3], receiver.Decrypt(message).Plaintext);
     }
 
+    /// <summary>The message has no proof of its own: the session that it comes in vouches for it.</summary>
+    [Fact]
+    public void Every_flipped_bit_of_a_distribution_message_is_refused_or_gives_a_key_that_does_not_read_the_senders_messages()
+    {
+        var distribution = Guid.CreateVersion7();
+        var (sender, key) = SenderKeyRecord.Empty.Distribute(distribution, _random);
+        var message = sender.Encrypt(distribution, [1, 2, 3], _random).Message;
+        bool Reads(byte[] given)
+        {
+            try
+            {
+                var parsed = SenderKeyDistributionMessage.Parse(given);
+                return parsed.DistributionId == distribution
+                    && SenderKeyRecord.Empty.Add(parsed).Decrypt(message).Plaintext is [1, 2, 3];
+            }
+            catch (SignalException)
+            {
+                return false;
+            }
+        }
+
+        Assert.True(Reads(key.Serialize()));
+        Assert.All(Bits.Prefixes(key.Serialize()), shorter => Assert.False(Reads(shorter)));
+
+        // The lower half of the first byte says what else could read the message, and is not looked at.
+        Assert.Equal([0, 1, 2, 3], Bits.Flips(key.Serialize()).Index().Where(flip => Reads(flip.Item)).Select(flip => flip.Index));
+    }
+
     [Fact]
     public void A_record_survives_storage_and_every_flipped_bit_and_prefix_of_it_is_noticed()
     {

@@ -67,8 +67,7 @@ public sealed class KeyTests(LibsignalPeer peer)
             Assert.False(key.PublicKey.Verify(changed, signature));
         }
 
-        // The highest bit of a u-coordinate is no part of it: RFC 7748 has it ignored.
-        foreach (var changed in Flips(key.PublicKey.Serialize()).Take((33 * 8) - 1))
+        foreach (var changed in Flips(key.PublicKey.Serialize()))
         {
             Assert.False(PublicKey.TryParse(changed, out var other) && other.Verify(message, signature));
         }

@@ -162,11 +162,16 @@ public sealed class SealedEnvelopeTests(LibsignalPeer peer)
         var envelope = SealFor(bob, alice, version);
         Assert.Equal(3, Open(envelope, bob).Message.Length);
 
-        // The compatibility nibble of version 1 is not read, and nothing hangs on it.
-        foreach (var changed in Bits.Flips(envelope).Skip(version == 1 ? 5 : 0).Concat(Bits.Prefixes(envelope)))
+        // Of the first byte of version 1 the lower half is not read, and an upper half of 0 is read as 1: it says the same.
+        var sameVersion = version == 1 ? 5 : 0;
+        foreach (var changed in Bits.Flips(envelope).Skip(sameVersion).Concat(Bits.Prefixes(envelope)))
         {
             Assert.Throws<SignalException>(() => Open(changed, bob));
         }
+
+        Assert.All(
+            Bits.Flips(envelope).Take(sameVersion),
+            changed => Assert.Equal(Open(envelope, bob).Message.ToArray(), Open(changed, bob).Message.ToArray()));
     }
 
     [Theory]
