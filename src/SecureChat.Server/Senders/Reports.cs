@@ -5,7 +5,7 @@ using SecureChat.Server.Storage;
 
 namespace SecureChat.Server.Senders;
 
-/// <summary>What recipients reported about messages, for the operator. Spec: docs/protocol/messages.md#reports.</summary>
+/// <summary>What recipients reported about messages, for the operator. Spec: docs/protocol/sealed-sender.md#reports.</summary>
 internal sealed class Reports(Database db, ReportTokens tokens, TimeProvider time)
 {
     /// <summary>Bytes of evidence.</summary>

@@ -8,7 +8,7 @@ using SecureChat.Signal.Spqr;
 namespace SecureChat.Signal.Ratchet;
 
 /// <summary>
-/// One session: the Double Ratchet and the post-quantum ratchet side by side. docs/protocol/sessions.md#ratchet.
+/// One session: the Double Ratchet and the post-quantum ratchet side by side. docs/protocol/sessions.md#chains.
 /// </summary>
 /// <remarks>
 /// Immutable: a step gives a new state that shares with the old one what did not change. Whoever keeps neither disposes both.

@@ -7,7 +7,7 @@ namespace SecureChat.Signal.Spqr;
 
 /// <summary>
 /// The chains of every epoch still in use, and the root from which the next epoch's are made. Immutable.
-/// docs/protocol/spqr.md#chains.
+/// docs/protocol/spqr.md#keys.
 /// </summary>
 internal sealed class SpqrChains
 {
