@@ -120,4 +120,8 @@ internal static class Pqxdh
 }
 
 /// <summary>The private prekeys of one handshake.</summary>
-internal sealed record ResponderPreKeys(SignedPreKeyRecord Signed, PreKeyRecord? OneTime, KyberPreKeyRecord Kyber);
+internal sealed record ResponderPreKeys(SignedPreKeyRecord Signed, PreKeyRecord? OneTime, KyberPreKeyRecord Kyber)
+{
+    /// <summary>Never the secrets.</summary>
+    public override string ToString() => nameof(ResponderPreKeys);
+}

@@ -10,10 +10,18 @@ internal sealed record EpochSecret(ulong Epoch, byte[] Secret)
 }
 
 /// <summary>What sending changes, and what is to be sent.</summary>
-internal sealed record BraidSent(BraidState Next, SpqrMessageType Type, Chunk? Chunk = null, EpochSecret? Secret = null);
+internal sealed record BraidSent(BraidState Next, SpqrMessageType Type, Chunk? Chunk = null, EpochSecret? Secret = null)
+{
+    /// <summary>Never the secret.</summary>
+    public override string ToString() => nameof(BraidSent);
+}
 
 /// <summary>What receiving changes.</summary>
-internal sealed record BraidReceived(BraidState Next, EpochSecret? Secret = null);
+internal sealed record BraidReceived(BraidState Next, EpochSecret? Secret = null)
+{
+    /// <summary>Never the secret.</summary>
+    public override string ToString() => nameof(BraidReceived);
+}
 
 /// <summary>
 /// Where one side stands in the ML-KEM Braid: the key agreement that runs a few bytes at a time inside the messages. Eleven

@@ -158,5 +158,9 @@ internal sealed class SpqrChains
     }
 
     /// <summary>One epoch: what is sent in it, unless sending has moved on, and what is received.</summary>
-    private sealed record Link(ulong Epoch, SpqrChain? Sending, SpqrChain Receiving);
+    private sealed record Link(ulong Epoch, SpqrChain? Sending, SpqrChain Receiving)
+    {
+        /// <summary>Never the keys.</summary>
+        public override string ToString() => nameof(Link);
+    }
 }

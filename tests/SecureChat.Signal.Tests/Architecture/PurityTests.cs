@@ -1,0 +1,76 @@
+using System.Reflection;
+using System.Reflection.Metadata;
+using System.Reflection.PortableExecutable;
+using System.Runtime.CompilerServices;
+using SecureChat.Signal.Keys;
+
+namespace SecureChat.Signal.Tests.Architecture;
+
+/// <summary>The library does nothing but compute: it has no files, network, clock, console or log, and remembers nothing.</summary>
+public sealed class PurityTests
+{
+    private static readonly Assembly Library = typeof(PublicKey).Assembly;
+
+    private static readonly string[] ForbiddenPrefixes =
+    [
+        "System.IO.", "System.Net.", "System.Console", "System.TimeProvider", "System.Diagnostics.Stopwatch", "System.Diagnostics.Process",
+        "System.Diagnostics.Trace", "System.Threading.Timer", "System.Threading.Thread", "System.Threading.ThreadLocal", "System.Threading.AsyncLocal",
+        "System.Random", "Microsoft.Extensions.", "System.Environment.", "System.Threading.Tasks.Task.Delay", "System.Guid.NewGuid",
+        "System.Guid.CreateVersion7", "System.DateTime.get_Now", "System.DateTime.get_UtcNow", "System.DateTimeOffset.get_Now",
+        "System.DateTimeOffset.get_UtcNow", "System.Diagnostics.Tracing.",
+    ];
+
+    [Fact]
+    public void Nothing_of_files_network_clock_console_or_log_is_referenced()
+    {
+        Assert.DoesNotContain(ReferencesOf(Library), IsForbidden);
+        Assert.Contains(ReferencesOf(typeof(PurityTests).Assembly), IsForbidden);
+        Assert.Contains("System.Security.Cryptography.SHA256.HashData", ReferencesOf(Library));
+    }
+
+    [Fact]
+    public void No_static_field_can_be_written_and_none_holds_what_changes()
+    {
+        var fields = StaticsOf(Library).ToList();
+
+        Assert.True(fields.Count > 10);
+        Assert.Empty(fields.Where(field => !field.IsInitOnly).Select(NameOf));
+        Assert.Empty(fields.Where(field => field.FieldType.IsArray && !field.IsPrivate).Select(NameOf));
+        Assert.Empty(fields.Where(field => IsMutable(field.FieldType)).Select(NameOf));
+    }
+
+    private static bool IsForbidden(string reference) => ForbiddenPrefixes.Any(prefix => reference.StartsWith(prefix, StringComparison.Ordinal));
+
+    private static bool IsMutable(Type type) =>
+        type.Namespace is "System.Collections.Generic" or "System.Collections.Concurrent" or "System.Text"
+        || type.Name.StartsWith("ConditionalWeakTable", StringComparison.Ordinal)
+        || type.Name.StartsWith("Lazy", StringComparison.Ordinal);
+
+    /// <summary>What the source declares: the compiler's caches of delegates hold nothing of anybody.</summary>
+    private static IEnumerable<FieldInfo> StaticsOf(Assembly assembly) => assembly.GetTypes()
+        .Where(type => !type.IsDefined(typeof(CompilerGeneratedAttribute)) && !type.Name.StartsWith('<'))
+        .SelectMany(type => type.GetFields(BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly))
+        .Where(field => !field.IsLiteral);
+
+    private static string NameOf(FieldInfo field) => $"{field.DeclaringType}.{field.Name}";
+
+    /// <summary>Every type and every member of other assemblies that an assembly names.</summary>
+    private static HashSet<string> ReferencesOf(Assembly assembly)
+    {
+        using var file = new PEReader(File.OpenRead(assembly.Location));
+        var metadata = file.GetMetadataReader();
+        string TypeName(EntityHandle handle)
+        {
+            var type = metadata.GetTypeReference((TypeReferenceHandle)handle);
+            return $"{metadata.GetString(type.Namespace)}.{metadata.GetString(type.Name)}";
+        }
+
+        return
+        [
+            .. metadata.TypeReferences.Select(handle => TypeName(handle)),
+            .. metadata.MemberReferences.Select(metadata.GetMemberReference)
+                .Where(member => member.Parent.Kind == HandleKind.TypeReference)
+                .Select(member => $"{TypeName(member.Parent)}.{metadata.GetString(member.Name)}"),
+        ];
+    }
+}
