@@ -88,6 +88,7 @@ public sealed class MediaDecryption : IDisposable
         return length;
     }
 
+    /// <summary>Erases the key and what is left of the content.</summary>
     public void Dispose()
     {
         _cipher.Dispose();

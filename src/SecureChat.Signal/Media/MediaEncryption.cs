@@ -37,6 +37,7 @@ public sealed class MediaEncryption : IDisposable
     /// <summary>Content that <see cref="EncryptNext"/> takes next, in bytes; 0: what is left is padding.</summary>
     public int NextContent => (int)Math.Min(_contentLeft, MediaFormat.SegmentSize);
 
+    /// <summary>A fresh key for one file: 32 bytes that travel to its recipients inside encrypted messages, and nowhere else.</summary>
     public static byte[] NewKey(RandomSource random)
     {
         ArgumentNullException.ThrowIfNull(random);
@@ -71,6 +72,7 @@ public sealed class MediaEncryption : IDisposable
         return length + MediaFormat.TagSize;
     }
 
+    /// <summary>Erases the key and what is left of the content.</summary>
     public void Dispose()
     {
         _cipher.Dispose();
