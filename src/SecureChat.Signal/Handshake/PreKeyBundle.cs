@@ -32,6 +32,34 @@ public sealed record PreKeyBundle
     /// <summary>The signature over the serialised Kyber prekey.</summary>
     public required ReadOnlyMemory<byte> KyberPreKeySignature { get; init; }
 
+    /// <summary>The public halves of a device's own prekeys: what it publishes, as one bundle.</summary>
+    /// <param name="registrationId">The device's registration id.</param>
+    /// <param name="identity">The identity that signed the prekeys.</param>
+    /// <param name="signedPreKey">The signed prekey.</param>
+    /// <param name="kyberPreKey">A one-time Kyber prekey, or the one of last resort.</param>
+    /// <param name="oneTimePreKey">A one-time prekey, if there is one left.</param>
+    public static PreKeyBundle Of(
+        uint registrationId,
+        PublicKey identity,
+        SignedPreKeyRecord signedPreKey,
+        KyberPreKeyRecord kyberPreKey,
+        PreKeyRecord? oneTimePreKey)
+    {
+        ArgumentNullException.ThrowIfNull(signedPreKey);
+        ArgumentNullException.ThrowIfNull(kyberPreKey);
+        return new PreKeyBundle
+        {
+            RegistrationId = registrationId,
+            IdentityKey = identity,
+            SignedPreKey = new PublishedPreKey(signedPreKey.Id, signedPreKey.PrivateKey.PublicKey),
+            SignedPreKeySignature = signedPreKey.Signature,
+            OneTimePreKey = oneTimePreKey is null ? null : new PublishedPreKey(oneTimePreKey.Id, oneTimePreKey.PrivateKey.PublicKey),
+            KyberPreKeyId = kyberPreKey.Id,
+            KyberPreKey = kyberPreKey.KeyPair.PublicKey,
+            KyberPreKeySignature = kyberPreKey.Signature,
+        };
+    }
+
     /// <summary>Checks both signatures. Only what this returns can start a session.</summary>
     /// <exception cref="SignalException">
     /// <see cref="SignalError.InvalidSignature"/>: the server, or somebody before it, has put in a key of its own.

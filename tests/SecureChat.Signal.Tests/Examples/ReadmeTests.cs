@@ -1,14 +1,18 @@
+using System.Security.Cryptography;
 using System.Text;
 using SecureChat.Signal.Addresses;
+using SecureChat.Signal.Groups;
 using SecureChat.Signal.Handshake;
 using SecureChat.Signal.Keys;
+using SecureChat.Signal.SealedSender;
 using SecureChat.Signal.Sessions;
 
 namespace SecureChat.Signal.Tests.Examples;
 
-/// <summary>The library's README shows what is between the marks of this file, which is compiled and run here.</summary>
+/// <summary>The library's README shows nothing but what stands in this file, which is compiled and run here.</summary>
 public sealed class ReadmeTests
 {
+    private const string Indent = "        ";
     private static readonly string Root = FindRoot();
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
@@ -18,7 +22,6 @@ public sealed class ReadmeTests
     {
         var (ct, now) = (Ct, DateTimeOffset.UnixEpoch);
 
-        // example: session
         var random = RandomSource.System;
         var aliceId = new ProtocolAddress(ServiceId.OfAccount(Guid.Parse("7f0c6a2e-9f0d-4f6e-8f5c-0a6c1d2e3f40")), 1);
         var bobId = new ProtocolAddress(ServiceId.OfAccount(Guid.Parse("b2a4d6f8-1c3e-4a5b-9d7f-8e6c4a2b0d1f")), 1);
@@ -32,17 +35,7 @@ public sealed class ReadmeTests
         bobStores.Add(signed);
         bobStores.Add(oneTime);
         bobStores.Add(kyber, lastResort: false);
-        var bundle = new PreKeyBundle
-        {
-            RegistrationId = 4711,
-            IdentityKey = bob.PublicKey,
-            SignedPreKey = new PublishedPreKey(signed.Id, signed.PrivateKey.PublicKey),
-            SignedPreKeySignature = signed.Signature,
-            OneTimePreKey = new PublishedPreKey(oneTime.Id, oneTime.PrivateKey.PublicKey),
-            KyberPreKeyId = kyber.Id,
-            KyberPreKey = kyber.KeyPair.PublicKey,
-            KyberPreKeySignature = kyber.Signature,
-        };
+        var bundle = PreKeyBundle.Of(registrationId: 4711, bob.PublicKey, signed, kyber, oneTime);
 
         // Alice: fetches the bundle, and only a verified one starts a session.
         using var alice = IdentityKeyPair.Generate(random);
@@ -56,24 +49,71 @@ public sealed class ReadmeTests
         var toBob = new SessionCipher(
             new LocalDevice(bobId, bob, registrationId: 4711), bobStores, bobStores, bobStores, random);
         var plaintext = await toBob.DecryptAsync(aliceId, message.Type, message.Serialized, ct);
-        // end
 
         Assert.Equal("See you at six", Encoding.UTF8.GetString(plaintext));
     }
 
     [Fact]
-    public async Task The_readme_shows_exactly_the_code_that_ran()
+    public void A_sealed_envelope_tells_its_sender_to_its_recipient_alone()
+    {
+        var (now, random, message) = (DateTimeOffset.UnixEpoch, RandomSource.System, (byte[])[1, 2, 3]);
+        var (aliceId, bobId) = (ServiceId.OfAccount(Guid.CreateVersion7()), ServiceId.OfAccount(Guid.CreateVersion7()));
+
+        // The service: a trust root, whose public key is built into every app, and a server's key under it.
+        using var root = PrivateKey.Generate(random);
+        using var serverKey = PrivateKey.Generate(random);
+        var server = ServerCertificate.Issue(keyId: 1, serverKey.PublicKey, root, random);
+        using var alice = PrivateKey.Generate(random);
+        using var bob = PrivateKey.Generate(random);
+        var expires = (ulong)now.AddDays(1).ToUnixTimeMilliseconds();
+        var certificate = SenderCertificate.Issue(aliceId, 1, alice.PublicKey, expires, server, serverKey, random);
+
+        // Alice: what goes in is a message of her session with Bob; the server sees neither her name nor what kind it is.
+        var content = new SealedContent(CiphertextType.Message, certificate, message, ContentHint.Resendable);
+        var envelope = SealedEnvelope.Seal(content, bob.PublicKey, alice, random);
+
+        // Bob: reads who sent it, and goes on with the message in the session with that device.
+        var opened = SealedEnvelope.Open(
+            envelope, bob, new ProtocolAddress(bobId, 1), [root.PublicKey], (ulong)now.ToUnixTimeMilliseconds());
+        var (sender, inner) = (opened.Sender.Sender, opened.Message);
+
+        Assert.Equal(new ProtocolAddress(aliceId, 1), sender);
+        Assert.Equal(message, inner.ToArray());
+    }
+
+    [Fact]
+    public async Task A_group_message_is_encrypted_once_for_all_members()
+    {
+        var (ct, random) = (Ct, RandomSource.System);
+        var alice = new ProtocolAddress(ServiceId.OfAccount(Guid.CreateVersion7()), 1);
+
+        // Alice: her key for the group goes to each member in their session; a message is then encrypted once for all of them.
+        var group = new Guid(RandomNumberGenerator.GetBytes(16));
+        var aliceGroups = new GroupCipher(new InMemorySenderKeyStore(), random);
+        using var given = await aliceGroups.DistributeAsync(alice, group, ct);
+        var distribution = given.Serialize();
+        var message = await aliceGroups.EncryptAsync(alice, group, "See you all at six"u8.ToArray(), ct);
+
+        // Bob: takes the key in once, and reads in any order. When somebody leaves, Alice takes another id and gives a key to the others.
+        var bobGroups = new GroupCipher(new InMemorySenderKeyStore(), random);
+        using var received = SenderKeyDistributionMessage.Parse(distribution);
+        await bobGroups.ProcessAsync(alice, received, ct);
+        var plaintext = await bobGroups.DecryptAsync(alice, message, ct);
+
+        Assert.Equal("See you all at six", Encoding.UTF8.GetString(plaintext));
+    }
+
+    [Fact]
+    public async Task Every_example_of_the_readme_is_code_that_ran()
     {
         var source = await File.ReadAllTextAsync(
             Path.Combine(Root, "tests", "SecureChat.Signal.Tests", "Examples", "ReadmeTests.cs"), Ct);
         var readme = await File.ReadAllTextAsync(Path.Combine(Root, "src", "SecureChat.Signal", "README.md"), Ct);
-        var lines = source.Split('\n')
-            .SkipWhile(line => !line.Contains("// example: session", StringComparison.Ordinal))
-            .Skip(1)
-            .TakeWhile(line => !line.Contains("// end", StringComparison.Ordinal))
-            .Select(line => line.StartsWith("        ", StringComparison.Ordinal) ? line[8..] : line);
+        var ran = string.Join('\n', source.Split('\n').Select(line => line.StartsWith(Indent, StringComparison.Ordinal) ? line[Indent.Length..] : line));
+        var examples = readme.Split("```csharp\n").Skip(1).Select(rest => rest[..rest.IndexOf("```", StringComparison.Ordinal)]).ToList();
 
-        Assert.Contains(string.Join('\n', lines), readme, StringComparison.Ordinal);
+        Assert.Equal(3, examples.Count);
+        Assert.All(examples, example => Assert.Contains(example, ran, StringComparison.Ordinal));
     }
 
     private static string FindRoot()

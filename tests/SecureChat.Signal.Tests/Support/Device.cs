@@ -50,25 +50,13 @@ internal sealed class Device : IDisposable
         var id = _nextKey++;
         using var kyber = KyberPreKeyRecord.Generate(id, Self.Identity, Now, Random);
         Stores.Add(kyber, lastResort: !(kyberOneTime ?? oneTime));
-        PublishedPreKey? published = null;
-        if (oneTime)
+        using var record = oneTime ? PreKeyRecord.Generate(id, Random) : null;
+        if (record is not null)
         {
-            using var record = PreKeyRecord.Generate(id, Random);
             Stores.Add(record);
-            published = new PublishedPreKey(id, record.PrivateKey.PublicKey);
         }
 
-        return new PreKeyBundle
-        {
-            RegistrationId = Self.RegistrationId,
-            IdentityKey = Self.Identity.PublicKey,
-            SignedPreKey = new PublishedPreKey(Signed.Id, Signed.PrivateKey.PublicKey),
-            SignedPreKeySignature = Signed.Signature,
-            OneTimePreKey = published,
-            KyberPreKeyId = id,
-            KyberPreKey = kyber.KeyPair.PublicKey,
-            KyberPreKeySignature = kyber.Signature,
-        };
+        return PreKeyBundle.Of(Self.RegistrationId, Self.Identity.PublicKey, Signed, kyber, record);
     }
 
     /// <summary>Starts a session with another device.</summary>
