@@ -62,81 +62,6 @@ public sealed class SealedEnvelopeTests(LibsignalPeer peer)
     }
 
     [Fact]
-    public async Task Three_accounts_with_two_devices_each_open_what_the_official_client_seals_once()
-    {
-        var accounts = Enumerable.Range(0, 3).Select(_ => new Account(_service.Random, 1)).ToList();
-        var (alice, senderCert) = await OfficialSenderAsync([.. accounts]);
-        var recipients = accounts
-            .SelectMany(account => Enumerable.Range(1, 2).Select(device => new { name = account.Id.ToString(), device })).ToList();
-        for (var i = 0; i < recipients.Count; i++)
-        {
-            await BundleAsync(alice, accounts[i / 2], recipients[i], registrationId: 100 + i);
-        }
-
-        var excluded = Guid.CreateVersion7().ToString();
-        var made = await peer.CallAsync(
-            "sealMulti",
-            new
-            {
-                party = alice.Id,
-                recipients,
-                excluded = new[] { excluded },
-                content = new { plaintextContent = Report },
-                senderCert,
-                hint = 1,
-            },
-            Ct);
-        var message = MultiRecipientMessage.Parse(made.Bytes("message"));
-
-        Assert.Equal([excluded], message.Excluded.Select(id => id.ToString()));
-        Assert.Equal(3, message.Recipients.Count);
-        foreach (var (account, index) in accounts.Select((account, i) => (account, i)))
-        {
-            var part = message.Recipients.Single(recipient => recipient.Account == account.Id);
-            var content = SealedEnvelope.Open(
-                message.EnvelopeFor(part), account.Identity, account.Address, [_service.Root.PublicKey], Service.Now);
-
-            Assert.Equal([new RecipientDevice(1, 100 + (2 * index)), new RecipientDevice(2, 101 + (2 * index))], part.Devices);
-            Assert.Equal(Report, content.Message.ToArray());
-            Assert.Equal(ContentHint.Resendable, content.Hint);
-        }
-    }
-
-    [Fact]
-    public async Task Three_official_clients_with_two_devices_each_open_what_we_seal_once()
-    {
-        var alice = new Account(_service.Random, 1);
-        var recipients = new List<MultiRecipient>();
-        var devices = new List<PeerParty>();
-        foreach (var name in Enumerable.Range(0, 3).Select(_ => Guid.CreateVersion7()))
-        {
-            var primary = await peer.PartyAsync(name.ToString(), 1, Ct);
-            devices.Add(primary);
-            recipients.Add(new MultiRecipient(
-                Addresses.ServiceId.OfAccount(name), PublicKey.Parse(primary.IdentityKey),
-                [new RecipientDevice(1, primary.RegistrationId), new RecipientDevice(2, 0x3FFF)]));
-        }
-
-        var excluded = Addresses.ServiceId.OfAccount(Guid.CreateVersion7());
-        var content = new SealedContent(
-            CiphertextType.SenderKeyMessage, _service.CertificateOf(alice), new byte[] { 5, 6 }, ContentHint.Resendable);
-        var sent = MultiRecipientMessage.Seal(content, recipients, [excluded], alice.Identity, _service.Random);
-        var message = MultiRecipientMessage.Parse(sent);
-
-        Assert.Equal([excluded], message.Excluded);
-        Assert.Equal(recipients.Select(r => r.Devices), message.Recipients.Select(r => r.Devices));
-        foreach (var (part, device) in message.Recipients.Zip(devices))
-        {
-            var ciphertext = message.EnvelopeFor(part);
-            var opened = await peer.CallAsync("sealedToUsmc", new { party = device.Id, ciphertext }, Ct);
-
-            Assert.Equal([5, 6], opened.Bytes("content"));
-            Assert.Equal(7, opened.GetProperty("type").GetInt32());
-            Assert.Equal(alice.Id.ToString(), opened.GetProperty("senderUuid").GetString());
-        }
-    }
-
-    [Fact]
     public async Task The_official_client_cuts_our_message_as_we_do()
     {
         var alice = new Account(_service.Random, 1);
@@ -276,26 +201,5 @@ public sealed class SealedEnvelopeTests(LibsignalPeer peer)
         var certificate = SenderCertificate.Issue(
             id, 4, PublicKey.Parse(alice.IdentityKey), Service.Expires, _service.Certificate, _service.Key, _service.Random);
         return (alice, certificate.Serialize());
-    }
-
-    /// <summary>Gives the official client a session with a device of ours, which multi-recipient messages ask for.</summary>
-    private async Task BundleAsync(PeerParty alice, Account account, object remote, int registrationId)
-    {
-        using var signed = PrivateKey.Generate(_service.Random);
-        var kyber = (await peer.CallAsync("kemGen", new { }, Ct)).Bytes("publicKey");
-        await alice.ProcessBundleAsync(
-            remote,
-            new
-            {
-                registrationId,
-                identityKey = account.Identity.PublicKey.Serialize(),
-                signedPreKeyId = 1,
-                signedPreKey = signed.PublicKey.Serialize(),
-                signedPreKeySignature = account.Identity.Sign(signed.PublicKey.Serialize(), _service.Random),
-                kyberPreKeyId = 1,
-                kyberPreKey = kyber,
-                kyberPreKeySignature = account.Identity.Sign(kyber, _service.Random),
-            },
-            Ct);
     }
 }
