@@ -31,6 +31,34 @@ public sealed class IncrementalMlKemTests
         }
     }
 
+    /// <summary>Also a ciphertext with a flipped bit has one secret, the implicit refusal's, on both sides.</summary>
+    [Fact]
+    public void Ten_thousand_keys_ciphertexts_and_secrets_equal_libsodiums()
+    {
+        var random = new SeededRandom(5);
+        for (var i = 0; i < 10_000; i++)
+        {
+            var seed = random.Bytes(IncrementalMlKem.SeedSize);
+            var message = random.Bytes(IncrementalMlKem.MessageSize);
+            var (publicKey, secretKey) = Sodium.KemKeyPair(seed);
+            var (ciphertext, expected) = Sodium.KemEncapsulate(publicKey, message);
+
+            var (header, vector) = IncrementalMlKem.PublicKey(seed);
+            var secret = new byte[IncrementalMlKem.SecretSize];
+            var first = IncrementalMlKem.Encapsulate1(header, message, secret);
+            var second = IncrementalMlKem.Encapsulate2(header, vector, message);
+            var damaged = (byte[])ciphertext.Clone();
+            damaged[random.Below(damaged.Length)] ^= (byte)(1 << random.Below(8));
+
+            Assert.Equal<byte>(publicKey, (byte[])[.. vector, .. header.AsSpan(0, 32)]);
+            Assert.Equal<byte>(ciphertext, (byte[])[.. first, .. second]);
+            Assert.Equal(expected, secret);
+            Assert.Equal(expected, IncrementalMlKem.Decapsulate(seed, first, second));
+            Assert.Equal(Sodium.KemDecapsulate(secretKey, damaged), IncrementalMlKem.Decapsulate(
+                seed, damaged.AsSpan(0, IncrementalMlKem.Ciphertext1Size), damaged.AsSpan(IncrementalMlKem.Ciphertext1Size)));
+        }
+    }
+
     /// <summary>
     /// The accumulated vector for ML-KEM-768 of the Community Cryptography Test Vectors: 100 rounds of key generation,
     /// encapsulation, decapsulation and implicit rejection, hashed into one value.

@@ -13,6 +13,10 @@ internal static class Bits
         }
     }
 
+    /// <summary>Changes one bit, whichever.</summary>
+    public static void FlipOne(Span<byte> bytes, SeededRandom random) =>
+        bytes[random.Below(bytes.Length)] ^= (byte)(1 << random.Below(8));
+
     /// <summary>Everything shorter.</summary>
     public static IEnumerable<byte[]> Prefixes(byte[] bytes) => Enumerable.Range(0, bytes.Length).Select(size => bytes[..size]);
 }
