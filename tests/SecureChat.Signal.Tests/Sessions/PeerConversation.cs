@@ -18,6 +18,15 @@ internal sealed class PeerConversation(Device ours, PeerParty theirs)
 
     public int Decrypted { get; private set; }
 
+    /// <summary>Messages that were encrypted.</summary>
+    public int Sent { get; private set; }
+
+    /// <summary>Those of them that never arrived.</summary>
+    public int Lost { get; private set; }
+
+    /// <summary>Those that arrived before one that was sent earlier.</summary>
+    public int Overtaking { get; private set; }
+
     /// <summary>States of the post-quantum ratchet that our side has been in.</summary>
     public HashSet<string> States { get; } = [];
 
@@ -26,10 +35,13 @@ internal sealed class PeerConversation(Device ours, PeerParty theirs)
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
-    public static VerifiedBundle BundleOf(JsonElement published, bool oneTime, bool? kyberOneTime = null)
+    public static VerifiedBundle BundleOf(JsonElement published, bool oneTime) => BundleOf(published, oneTime, oneTime);
+
+    /// <summary>What a server hands out when it has one-time keys of one kind, of the other, of both or of neither.</summary>
+    public static VerifiedBundle BundleOf(JsonElement published, bool oneTime, bool kyberOneTime)
     {
         var signed = published.GetProperty("signedPreKey");
-        var kyber = kyberOneTime ?? oneTime ? published.GetProperty("kyberOneTimeKeys")[0] : published.GetProperty("lastResortKyber");
+        var kyber = kyberOneTime ? published.GetProperty("kyberOneTimeKeys")[0] : published.GetProperty("lastResortKyber");
         var ec = oneTime ? published.GetProperty("oneTimeKeys")[0] : default;
         return new PreKeyBundle
         {
@@ -96,6 +108,7 @@ internal sealed class PeerConversation(Device ours, PeerParty theirs)
 
     private async Task SendAsync(bool fromUs)
     {
+        Sent++;
         var plaintext = ours.Random.Bytes(ours.Random.Below(100));
         var lost = ours.Random.Percent(10) && Decrypted > 2;
         if (fromUs)
@@ -111,12 +124,15 @@ internal sealed class PeerConversation(Device ours, PeerParty theirs)
         Add(_toUs, (theirMessage, plaintext), lost);
     }
 
-    private static void Add<T>(List<T> line, T message, bool lost)
+    private void Add<T>(List<T> line, T message, bool lost)
     {
-        if (!lost)
+        if (lost)
         {
-            line.Add(message);
+            Lost++;
+            return;
         }
+
+        line.Add(message);
     }
 
     /// <summary>Delivers in any order, but for a few that wait; none waits so long that it is rightly refused.</summary>
@@ -127,6 +143,7 @@ internal sealed class PeerConversation(Device ours, PeerParty theirs)
             var at = hold == 0 ? 0 : ours.Random.Below(Math.Min(line.Count, 2));
             var message = line[at];
             line.RemoveAt(at);
+            Overtaking += at > 0 ? 1 : 0;
             await receive(message);
             Decrypted++;
         }
