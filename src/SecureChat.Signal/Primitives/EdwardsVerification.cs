@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 
@@ -135,15 +136,19 @@ internal static class EdwardsVerification
     {
         Debug.Assert(scalar[^1] < 0x80);
         digits.Clear();
+        Span<ulong> words = stackalloc ulong[(Bits / 64) + 1];
+        for (var i = 0; i < Bits / 64; i++)
+        {
+            words[i] = BinaryPrimitives.ReadUInt64LittleEndian(scalar[(8 * i)..]);
+        }
+
+        words[^1] = 0;
         var carry = 0;
         for (var i = 0; i < Bits;)
         {
-            var window = carry;
-            for (var bit = 0; bit < width && i + bit < Bits; bit++)
-            {
-                window += ((scalar[(i + bit) >> 3] >> ((i + bit) & 7)) & 1) << bit;
-            }
-
+            var (word, bit) = (i >> 6, i & 63);
+            var bits = bit == 0 ? words[word] : (words[word] >> bit) | (words[word + 1] << (64 - bit));
+            var window = carry + (int)(bits & ((1UL << width) - 1));
             if ((window & 1) == 0)
             {
                 // A one and a carry make a zero here, and the carry goes on.
