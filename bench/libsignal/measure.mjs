@@ -1,5 +1,6 @@
 // Measures the official Signal client through its Node binding: the rows of SecureChat.Signal.Bench, done alike, with
-// stores that serialise at every step. Prints one JSON object: versions, and microseconds per operation by row.
+// stores that serialise at every step. Prints one JSON object: versions, and by row the quartiles of microseconds per
+// operation.
 import { randomUUID } from 'node:crypto';
 import { createRequire } from 'node:module';
 import * as S from '../../tests/libsignal-peer/node_modules/@signalapp/libsignal-client/dist/index.js';
@@ -67,7 +68,7 @@ class Device extends Party {
 
 const results = {};
 
-// The median over batches of the mean within each; what `prepare` does is not counted.
+// The quartiles over batches of the mean within each; what `prepare` does is not counted.
 async function row(name, count, run, prepare = () => undefined) {
   const samples = [];
   for (let batch = -warmUps; batch < batches; batch++) {
@@ -77,7 +78,8 @@ async function row(name, count, run, prepare = () => undefined) {
     const elapsed = Number(process.hrtime.bigint() - start);
     if (batch >= 0) samples.push(elapsed / count / 1000);
   }
-  results[name] = samples.sort((a, b) => a - b)[batches >> 1];
+  samples.sort((a, b) => a - b);
+  results[name] = [1, 2, 3].map((quarter) => samples[Math.round(quarter * (batches - 1) / 4)]);
 }
 
 const times = async (count, make) => {

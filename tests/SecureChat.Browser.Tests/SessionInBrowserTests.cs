@@ -16,7 +16,7 @@ public sealed class SessionInBrowserTests
         var result = await HeadlessPage.ResultAsync(PublishedPage("bench", "SecureChat.Signal.Browser"), Patience, Ct);
 
         Assert.Equal(
-            ["start", "accept", "encrypt", "decrypt", "turn"],
+            ["load", "start", "accept", "encrypt", "decrypt", "turn"],
             result.Split('\n').Select(line => line.Split(' ')[0]));
     }
 

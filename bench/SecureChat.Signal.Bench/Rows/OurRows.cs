@@ -9,8 +9,8 @@ using BenchmarkDotNet.Toolchains.InProcess.Emit;
 
 namespace SecureChat.Bench.Rows;
 
-/// <summary>What one operation costs: the median of its time, and what it allocates.</summary>
-internal sealed record RowCost(double Microseconds, long Bytes);
+/// <summary>What one operation costs: the median of its time and the middle half of the batches, and what it allocates.</summary>
+internal sealed record RowCost(double Microseconds, double FirstQuartile, double ThirdQuartile, long Bytes);
 
 /// <summary>Measures this library's rows with BenchmarkDotNet, in this process.</summary>
 internal static class OurRows
@@ -25,7 +25,8 @@ internal static class OurRows
             {
                 var statistics = report.ResultStatistics ?? throw new BenchException($"{report.BenchmarkCase.DisplayInfo} failed.");
                 var bytes = report.GcStats.GetBytesAllocatedPerOperation(report.BenchmarkCase) ?? 0;
-                costs[report.BenchmarkCase.Descriptor.WorkloadMethod.Name] = new RowCost(statistics.Median / 1000, bytes);
+                costs[report.BenchmarkCase.Descriptor.WorkloadMethod.Name] = new RowCost(
+                    statistics.Median / 1000, statistics.Q1 / 1000, statistics.Q3 / 1000, bytes);
             }
         }
 
