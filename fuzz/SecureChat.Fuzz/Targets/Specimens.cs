@@ -1,4 +1,7 @@
 using System.Text;
+using Google.Protobuf;
+using SecureChat.Protocol.Proto;
+using SecureChat.Server.Connections;
 using SecureChat.Signal;
 using SecureChat.Signal.Handshake;
 using SecureChat.Signal.Keys;
@@ -15,7 +18,7 @@ internal static class Specimens
 {
     /// <summary>Name of the target, name of the specimen, and the input, which begins with the number of the format.</summary>
     public static IEnumerable<(string Target, string Name, byte[] Input)> All() =>
-        [.. Keys(), .. Messages(), .. SealedSender(), .. Groups(), .. Sessions(), .. Spqr(), .. Others()];
+        [.. Keys(), .. Messages(), .. SealedSender(), .. Groups(), .. Sessions(), .. Spqr(), .. Others(), .. Media(), .. Frames()];
 
     private static IEnumerable<(string Target, string Name, byte[] Input)> Keys()
     {
@@ -140,6 +143,56 @@ internal static class Specimens
         yield return ("usernames", "inside-a-link", [2, .. inside]);
         yield return ("usernames", "text-id", [3, .. Encoding.UTF8.GetBytes(Cast.Bob.Address.Name)]);
         yield return ("usernames", "binary-id", [4, .. Cast.AccountOf(Cast.Bob).ToBinary()]);
+    }
+
+    private static IEnumerable<(string Target, string Name, byte[] Input)> Media()
+    {
+        var file = MediaTarget.Genuine(100);
+        yield return ("media", "file", [0, .. file]);
+        yield return ("media", "file-of-two-segments", [0, .. MediaTarget.Genuine(70_000)]);
+        yield return ("media", "key-and-file", [1, .. Part(MediaTarget.Key), .. file]);
+        yield return ("media", "content", [2, 1, 2, 3]);
+        yield return ("group-state", "ciphertext", [0, .. GroupStateTarget.Genuine]);
+        yield return ("group-state", "padded", [1, .. GroupStateTarget.State, 0x80, 0, 0]);
+        yield return ("group-state", "state", [2, .. GroupStateTarget.State]);
+    }
+
+    private static IEnumerable<(string Target, string Name, byte[] Input)> Frames()
+    {
+        const string target = "frames";
+        var id = ByteString.CopyFrom(Cast.Chance(24).Bytes(16));
+        var send = new Send { Id = id, Timestamp = Cast.Now, Urgent = true };
+        var recipient = new Recipient { Account = id };
+        recipient.Devices.Add(new DeviceContent { Device = 1, RegistrationId = 5, Type = ContentType.Whisper, Content = id });
+        send.Recipients.Add(recipient);
+        var ack = new Ack();
+        ack.Positions.Add([1, 300]);
+        ClientFrame[] frames =
+        [
+            new() { Request = 1, Send = send }, new() { Ack = ack }, new() { Request = 2, Ping = new Ping() },
+        ];
+        RoomClientFrame[] roomFrames =
+        [
+            new() { Request = 3, Join = new JoinRoom() }, new() { Request = 4, Leave = new LeaveRoom() },
+            new() { Signal = new RoomSignal { Peer = 2, Content = id } },
+        ];
+        foreach (var frame in frames)
+        {
+            var name = $"{frame.BodyCase}".ToLowerInvariant();
+            byte[] binary = frame.ToByteArray();
+            yield return (target, $"{name}-on-the-wire", [0, 0x82, (byte)(0x80 | binary.Length), 0, 0, 0, 0, .. binary]);
+            yield return (target, name, [1, .. binary]);
+            yield return (target, $"{name}-json", [2, .. FrameJson.Format(frame)]);
+        }
+
+        foreach (var frame in roomFrames)
+        {
+            var name = $"room-{frame.BodyCase}".ToLowerInvariant();
+            yield return (target, name, [3, .. frame.ToByteArray()]);
+            yield return (target, $"{name}-json", [4, .. FrameJson.Format(frame)]);
+        }
+
+        yield return (target, "fragments", [0, 0x02, 0x81, 0, 0, 0, 0, 0x08, 0x89, 0x80, 0, 0, 0, 0, 0x80, 0x81, 0, 0, 0, 0, 0x01]);
     }
 
     private static byte[] Part(ReadOnlySpan<byte> bytes) => [(byte)(bytes.Length >> 8), (byte)bytes.Length, .. bytes];
