@@ -136,8 +136,7 @@ public sealed class SqliteStore : ILocalStore
         await _turn.WaitAsync(ct);
         try
         {
-            // Pages are overwritten as they are freed (secure_delete); old copies of them are in the log alone.
-            Execute("PRAGMA wal_checkpoint(TRUNCATE)");
+            EmptyLog();
         }
         finally
         {
@@ -168,6 +167,9 @@ public sealed class SqliteStore : ILocalStore
             store._sealer = new RowSealer(key);
             CryptographicOperations.ZeroMemory(key);
             store.RequireRightKey();
+
+            // What was removed right before a crash may be in the log still.
+            store.EmptyLog();
             return store;
         }
         catch (SqliteException e)
@@ -230,6 +232,9 @@ public sealed class SqliteStore : ILocalStore
         command.Parameters.AddWithValue("$value", value);
         command.ExecuteNonQuery();
     }
+
+    // Pages are overwritten as they are freed (secure_delete); old copies of them are in the log alone.
+    private void EmptyLog() => Execute("PRAGMA wal_checkpoint(TRUNCATE)");
 
     private void Execute(string sql)
     {

@@ -78,6 +78,28 @@ public sealed class StoreTests : IDisposable
     }
 
     [Fact]
+    public async Task What_was_removed_right_before_a_crash_is_gone_once_the_store_is_open_again()
+    {
+        await using var store = await OpenAsync(inMemory: false);
+        await store.CommitAsync([.. Enumerable.Range(0, 50).Select(i => Put("a", $"{i}", new string('x', 5000)))], Ct);
+        var sealedBytes = Stored();
+        await store.CommitAsync([.. Enumerable.Range(0, 50).Select(i => new RowChange("a", $"{i}", null))], Ct);
+
+        // What a process leaves that is killed now.
+        var crashed = Copy();
+        var before = Everything(crashed);
+        byte[] left;
+        await using (await SqliteStore.OpenAsync(System.IO.Path.Combine(crashed.FullName, "store.db"), Key, Ct))
+        {
+            left = Everything(crashed);
+        }
+
+        Assert.Contains(sealedBytes, value => before.AsSpan().IndexOf(value.AsSpan(100, 32)) >= 0);
+        Assert.All(sealedBytes, value => Assert.Equal(-1, left.AsSpan().IndexOf(value.AsSpan(100, 32))));
+        crashed.Delete(recursive: true);
+    }
+
+    [Fact]
     public async Task A_wrong_passphrase_and_a_wrong_key_are_told_as_such()
     {
         await using (await SqliteStore.OpenAsync(Path, "right", Ct))
@@ -160,10 +182,12 @@ public sealed class StoreTests : IDisposable
         Assert.Equal(-1, everything.AsSpan().IndexOf(Encoding.UTF8.GetBytes(canary)));
     }
 
-    private byte[] Everything()
+    private byte[] Everything() => Everything(_folder);
+
+    private static byte[] Everything(DirectoryInfo folder)
     {
         var all = new MemoryStream();
-        foreach (var path in Directory.GetFiles(_folder.FullName))
+        foreach (var path in Directory.GetFiles(folder.FullName))
         {
             using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
             file.CopyTo(all);
@@ -173,7 +197,7 @@ public sealed class StoreTests : IDisposable
     }
 
     // The store holds its file for itself: a copy is looked at.
-    private List<byte[]> Stored()
+    private DirectoryInfo Copy()
     {
         var copies = Directory.CreateTempSubdirectory("securechat-copy-");
         foreach (var path in Directory.GetFiles(_folder.FullName))
@@ -183,6 +207,12 @@ public sealed class StoreTests : IDisposable
             from.CopyTo(to);
         }
 
+        return copies;
+    }
+
+    private List<byte[]> Stored()
+    {
+        var copies = Copy();
         var values = new List<byte[]>();
         using (var file = Open(System.IO.Path.Combine(copies.FullName, "store.db")))
         {
