@@ -39,8 +39,8 @@ public sealed partial class ChatClient : IAsyncDisposable
         _outbox = new Outbox(_device, _delivery);
         _receipts = new Receipts(_device, new Delivery(_device), _outbox);
         _beacons = new Beacons(_device, new Delivery(_device));
-        _conversations = new Conversations(_device);
         _groupOutbox = new GroupOutbox(_device, new GroupFanOut(_device, new Delivery(_device)));
+        _conversations = new Conversations(_device, _outbox, _groupOutbox);
         _groups = new GroupStates(_device, _groupOutbox);
         var contents = new Contents(_device, _outbox, _receipts, _conversations, new GroupInbox(_device), _groupOutbox);
         var retries = new RetryRequests(_device);

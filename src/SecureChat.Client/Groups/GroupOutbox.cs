@@ -108,10 +108,53 @@ internal sealed class GroupOutbox(Device device, GroupFanOut fanOut) : IDisposab
         }
     }
 
+    /// <summary>Gives up what has destroyed itself, whether there is a network or not.</summary>
+    /// <returns>When the next one does; null: none.</returns>
+    public async Task<DateTimeOffset?> SweepAsync(StoreTransaction rows, CancellationToken ct)
+    {
+        DateTimeOffset? next = null;
+        foreach (var (name, entry) in await rows.ListAsync(Tables.GroupOutbox, ct))
+        {
+            if (Outbox.DestroysItselfAt(entry.Content) is not { } due)
+            {
+                continue;
+            }
+
+            if (due <= device.Now)
+            {
+                await GiveUpAsync(rows, name, entry, ct);
+            }
+            else if (next is null || due < next)
+            {
+                next = due;
+            }
+        }
+
+        return next;
+    }
+
+    /// <inheritdoc cref="Outbox.DropEditsAsync"/>
+    public async Task DropEditsAsync(StoreTransaction rows, ByteString target, CancellationToken ct)
+    {
+        foreach (var (name, entry) in await rows.ListAsync(Tables.GroupOutbox, ct))
+        {
+            if (entry.Content.Edit?.Target == target)
+            {
+                await GiveUpAsync(rows, name, entry, ct);
+            }
+        }
+    }
+
     public void Dispose() => _turn.Dispose();
 
     private Task<IReadOnlyList<(string Key, GroupOutboxRecord Record)>> ListAsync(CancellationToken ct) =>
         device.Turns.RunAsync(async rows => await rows.ListAsync(Tables.GroupOutbox, ct), ct);
+
+    private Task GiveUpAsync(StoreTransaction rows, string name, GroupOutboxRecord entry, CancellationToken ct)
+    {
+        entry.Recipients.Clear();
+        return PutAsync(rows, name, entry, ct);
+    }
 
     private static GroupRecipient? Find(GroupOutboxRecord entry, ByteString account) =>
         entry.Recipients.FirstOrDefault(recipient => recipient.Account == account);
@@ -126,7 +169,8 @@ internal sealed class GroupOutbox(Device device, GroupFanOut fanOut) : IDisposab
 
         var conversation = GroupRecords.ConversationOf(entry.Group);
         var record = await GroupRecords.FindAsync(rows, conversation, ct);
-        var isOver = entry.Created.ToTime() + device.Options.GiveUpAfter <= device.Now || record is null || record.IsLeft;
+        var isOver = entry.Created.ToTime() + device.Options.GiveUpAfter <= device.Now || record is null || record.IsLeft
+            || Outbox.DestroysItselfAt(entry.Content) <= device.Now;
         foreach (var gone in entry.Recipients.Where(recipient => isOver || !record!.Has(recipient.Account)).ToList())
         {
             entry.Recipients.Remove(gone);

@@ -36,6 +36,9 @@ internal static class Tables
 
     public static readonly Table<SeenRecord> Seen = new("seen", SeenRecord.Parser);
 
+    /// <summary>Contents that destroyed themselves or were opened once: neither they nor changes of them are shown any more.</summary>
+    public static readonly Table<SeenRecord> Erased = new("erased", SeenRecord.Parser);
+
     public static readonly Table<EarlyRecord> Early = new("early", EarlyRecord.Parser);
 
     public static readonly Table<EventRecord> Events = new("events", EventRecord.Parser);

@@ -172,6 +172,7 @@ internal sealed class Contents(
                 break;
             case SyncMessage.BodyOneofCase.Opened when sync.Opened.Content is { } opened:
                 await conversations.EraseAsync(rows, ConversationOf(opened), opened.Sender, opened.Id, ct);
+                await EmptyHeldAsync(rows, opened, ct);
                 break;
             case SyncMessage.BodyOneofCase.Confirmed:
                 await Receipts.ConfirmedElsewhereAsync(rows, sync.Confirmed, ct);
@@ -182,6 +183,21 @@ internal sealed class Contents(
                 known.Name = sync.Contact.HasName ? sync.Contact.Name : known.Name;
                 Contacts.Put(rows, known);
                 break;
+        }
+    }
+
+    /// <summary>What is kept back and must not be shown any more keeps its place alone.</summary>
+    private static async Task EmptyHeldAsync(StoreTransaction rows, ContentName name, CancellationToken ct)
+    {
+        foreach (var (stream, record) in await rows.ListAsync(Tables.Streams, ct))
+        {
+            var held = record.Held.FirstOrDefault(held => held.Content.Id == name.Id);
+            if (held is not null && stream.StartsWith($"{name.Sender.ToGuid():N}.", StringComparison.Ordinal))
+            {
+                held.Content.ClearBody();
+                rows.Put(Tables.Streams, stream, record);
+                rows.ErasesRemoved = true;
+            }
         }
     }
 

@@ -7,10 +7,13 @@ using SecureChat.Protocol.Proto;
 namespace SecureChat.Client.Messages;
 
 /// <summary>The messages that a person sees, and how they change and go. Spec: docs/protocol/content.md#bodies.</summary>
-internal sealed class Conversations(Device device)
+internal sealed class Conversations(Device device, Outbox outbox, GroupOutbox groupOutbox)
 {
     /// <summary>Changes kept for one content that has not come.</summary>
     private const int MaxEarly = 20;
+
+    /// <summary>Contents that have not come and that one sender's changes are kept for.</summary>
+    private const int MaxEarlyTargets = 100;
 
     /// <summary>Shows one content: a message of its own, or a change of another.</summary>
     /// <param name="with">The account on the other side, or the group.</param>
@@ -62,13 +65,20 @@ internal sealed class Conversations(Device device)
         return true;
     }
 
-    /// <summary>Removes a message so that nothing of it can be found any more.</summary>
+    /// <summary>Removes a message so that nothing of it can be found any more; one that has not come is not shown when it does.</summary>
     public async Task EraseAsync(StoreTransaction rows, ByteString with, ByteString sender, ByteString id, CancellationToken ct)
     {
         var (table, name) = (Tables.Messages(with), Tables.Key(sender, id));
-        if (await rows.ReadAsync(table, name, ct) is null)
+        rows.Put(Tables.Erased, name, new SeenRecord { At = device.Now.Milliseconds() });
+        if (await rows.ReadAsync(table, name, ct) is not { } message)
         {
             return;
+        }
+
+        if (message.Content.Expiry is { FromSending: true })
+        {
+            await outbox.DropEditsAsync(rows, id, ct);
+            await groupOutbox.DropEditsAsync(rows, id, ct);
         }
 
         rows.Remove(table, name);
@@ -77,7 +87,7 @@ internal sealed class Conversations(Device device)
         device.Events.Add(rows, new EventRecord { Erased = NameOf(with, sender, id) });
     }
 
-    /// <summary>Erases what has destroyed itself, also while nothing ran.</summary>
+    /// <summary>Erases what has destroyed itself, also while nothing ran, and also what is still to be sent.</summary>
     /// <returns>When the next one does; null: none.</returns>
     public async Task<DateTimeOffset?> SweepAsync(StoreTransaction rows, CancellationToken ct)
     {
@@ -97,7 +107,33 @@ internal sealed class Conversations(Device device)
             }
         }
 
+        foreach (var due in new[] { await outbox.SweepAsync(rows, ct), await groupOutbox.SweepAsync(rows, ct) })
+        {
+            next = next is null || due < next ? due ?? next : next;
+        }
+
         return next;
+    }
+
+    /// <summary>Forgets changes of contents that cannot come any more, because their senders have given up.</summary>
+    public async Task ForgetAsync(StoreTransaction rows, CancellationToken ct)
+    {
+        var oldest = (device.Now - device.Options.GiveUpAfter).Milliseconds();
+        foreach (var (name, early) in await rows.ListAsync(Tables.Early, ct))
+        {
+            var kept = early.Contents.Where(change => change.ReceivedAt > oldest).ToList();
+            if (kept.Count == early.Contents.Count)
+            {
+                continue;
+            }
+
+            rows.ErasesRemoved = true;
+            rows.Remove(Tables.Early, name);
+            if (kept.Count > 0)
+            {
+                rows.Put(Tables.Early, name, new EarlyRecord { Contents = { kept } });
+            }
+        }
     }
 
     private async Task AddAsync(
@@ -114,6 +150,12 @@ internal sealed class Conversations(Device device)
         var name = Tables.Key(message.Sender, content.Id);
         if (await rows.ReadAsync(Tables.Messages(message.Conversation), name, ct) is not null)
         {
+            return;
+        }
+
+        if (await rows.ReadAsync(Tables.Erased, name, ct) is not null)
+        {
+            rows.ErasesRemoved = true;
             return;
         }
 
@@ -141,6 +183,12 @@ internal sealed class Conversations(Device device)
         foreach (var author in await AuthorsAsync(rows, with, sender, ct))
         {
             var (table, name) = (Tables.Messages(with.ToBytes()), Tables.Key(author, target));
+            if (await rows.ReadAsync(Tables.Erased, name, ct) is not null)
+            {
+                rows.ErasesRemoved = true;
+                return;
+            }
+
             if (await rows.ReadAsync(table, name, ct) is not { } message)
             {
                 continue;
@@ -156,11 +204,23 @@ internal sealed class Conversations(Device device)
             return;
         }
 
-        var early = await rows.ReadAsync(Tables.Early, EarlyName(with, target), ct) ?? new EarlyRecord();
+        await KeepEarlyAsync(rows, EarlyName(with, target), sender.ToBytes(), change, ct);
+    }
+
+    private async Task KeepEarlyAsync(StoreTransaction rows, string name, ByteString sender, Content change, CancellationToken ct)
+    {
+        var early = await rows.ReadAsync(Tables.Early, name, ct);
+        var others = await rows.ListAsync(Tables.Early, ct);
+        if (early is null && others.Count(other => other.Record.Contents.Any(kept => kept.Sender == sender)) >= MaxEarlyTargets)
+        {
+            return;
+        }
+
+        early ??= new EarlyRecord();
         if (early.Contents.Count < MaxEarly)
         {
-            early.Contents.Add(new HeldContent { Content = change, ReceivedAt = device.Now.Milliseconds(), Sender = sender.ToBytes() });
-            rows.Put(Tables.Early, EarlyName(with, target), early);
+            early.Contents.Add(new HeldContent { Content = change, ReceivedAt = device.Now.Milliseconds(), Sender = sender });
+            rows.Put(Tables.Early, name, early);
         }
     }
 
@@ -169,6 +229,7 @@ internal sealed class Conversations(Device device)
         if (await rows.ReadAsync(Tables.Early, EarlyName(with, target), ct) is { } early)
         {
             rows.Remove(Tables.Early, EarlyName(with, target));
+            rows.ErasesRemoved = true;
             foreach (var change in early.Contents)
             {
                 await ChangeAsync(rows, with, SenderOf(change, with), change.Content, target, ct);

@@ -30,7 +30,6 @@ internal sealed class Housekeeping(
     /// <summary>How far off the time may be at which this device was last connected.</summary>
     private static readonly TimeSpan NoteEvery = TimeSpan.FromMinutes(10);
 
-
     private readonly SemaphoreSlim _wake = new(0);
     private readonly SemaphoreSlim _network = new(1, 1);
     private volatile bool _isOnline;
@@ -96,7 +95,7 @@ internal sealed class Housekeeping(
         void Consider(DateTimeOffset? due) => next = due < next ? due.Value : next;
         Consider(await device.Turns.RunAsync(rows => conversations.SweepAsync(rows, ct), ct));
         Consider(await device.Turns.RunAsync(rows => contents.RunAsync(rows, ct), ct));
-        await ForgetSeenAsync(ct);
+        await ForgetAsync(ct);
         await _network.WaitAsync(ct);
         try
         {
@@ -156,7 +155,7 @@ internal sealed class Housekeeping(
         ct.ThrowIfCancellationRequested();
     }
 
-    private async Task ForgetSeenAsync(CancellationToken ct)
+    private async Task ForgetAsync(CancellationToken ct)
     {
         if (device.Now < _forgetAt)
         {
@@ -168,10 +167,15 @@ internal sealed class Housekeeping(
         await device.Turns.RunAsync(
             async rows =>
             {
-                foreach (var (name, _) in (await rows.ListAsync(Tables.Seen, ct)).TakeWhile(row => row.Record.At < oldest))
+                foreach (var table in new[] { Tables.Seen, Tables.Erased })
                 {
-                    rows.Remove(Tables.Seen, name);
+                    foreach (var (name, _) in (await rows.ListAsync(table, ct)).Where(row => row.Record.At < oldest))
+                    {
+                        rows.Remove(table, name);
+                    }
                 }
+
+                await conversations.ForgetAsync(rows, ct);
             },
             ct);
     }

@@ -164,6 +164,54 @@ internal sealed class Outbox(Device device, Delivery delivery) : IDisposable
         }
     }
 
+    /// <summary>Gives up what has destroyed itself, whether there is a network or not.</summary>
+    /// <returns>When the next one does; null: none.</returns>
+    public async Task<DateTimeOffset?> SweepAsync(StoreTransaction rows, CancellationToken ct)
+    {
+        DateTimeOffset? next = null;
+        foreach (var (name, entry) in await rows.ListAsync(Tables.Outbox, ct))
+        {
+            if (DestroysItselfAt(entry.Content) is not { } due)
+            {
+                continue;
+            }
+
+            if (due <= device.Now)
+            {
+                await GiveUpAsync(rows, name, entry, ct);
+            }
+            else if (next is null || due < next)
+            {
+                next = due;
+            }
+        }
+
+        return next;
+    }
+
+    /// <summary>A message of this account destroyed itself on both sides: what was to stand in its place goes with it.</summary>
+    public async Task DropEditsAsync(StoreTransaction rows, ByteString target, CancellationToken ct)
+    {
+        foreach (var (name, entry) in await rows.ListAsync(Tables.Outbox, ct))
+        {
+            if (Inside(entry.Content).Edit?.Target == target)
+            {
+                await GiveUpAsync(rows, name, entry, ct);
+            }
+        }
+    }
+
+    /// <summary>When a content that is to be sent destroys itself; null: not before it was read. One's own devices count from sending.</summary>
+    public static DateTimeOffset? DestroysItselfAt(Content content)
+    {
+        var inside = Inside(content);
+        return inside.Expiry is { } expiry && (expiry.FromSending || inside != content)
+            ? inside.Timestamp.ToTime() + TimeSpan.FromSeconds(expiry.Seconds)
+            : null;
+    }
+
+    private static Content Inside(Content content) => content.Sync?.Sent?.Content ?? content;
+
     /// <summary>Everything for an account, now: its identity was agreed to.</summary>
     public async Task ResumeAsync(StoreTransaction rows, Guid recipient, CancellationToken ct)
     {
@@ -232,7 +280,7 @@ internal sealed class Outbox(Device device, Delivery delivery) : IDisposable
             return null;
         }
 
-        if (entry.Created.ToTime() + device.Options.GiveUpAfter <= device.Now || HasDestroyedItself(entry.Content))
+        if (entry.Created.ToTime() + device.Options.GiveUpAfter <= device.Now || DestroysItselfAt(entry.Content) <= device.Now)
         {
             await GiveUpAsync(rows, name, entry, ct);
             return null;
@@ -247,10 +295,6 @@ internal sealed class Outbox(Device device, Delivery delivery) : IDisposable
 
         return entry;
     }
-
-    private bool HasDestroyedItself(Content content) =>
-        content.Expiry is { FromSending: true } expiry
-        && content.Timestamp.ToTime() + TimeSpan.FromSeconds(expiry.Seconds) <= device.Now;
 
     private async Task GiveUpAsync(StoreTransaction rows, string name, OutboxRecord entry, CancellationToken ct)
     {

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Time.Testing;
 using SecureChat.Client.LocalStore;
 using SecureChat.Client.Messages;
 using SecureChat.Client.Sqlite;
@@ -65,6 +66,39 @@ public sealed class ExpiryTests
         Assert.Null(await store.ReadAsync(Tables.Messages(Ids.ToBytes(alice.Account)).Name, row, Ct));
         await bob.DisposeAsync();
         folder.Delete(recursive: true);
+    }
+
+    [Theory]
+    [InlineData(1, true)]
+    [InlineData(1, false)]
+    [InlineData(28 * 24 * 3600, true)]
+    [InlineData(28 * 24 * 3600, false)]
+    public async Task A_message_is_there_until_its_time_is_over_and_then_gone(int seconds, bool fromSending)
+    {
+        var instant = TimeSpan.FromMilliseconds(1);
+        await using var world = await World.StartAsync();
+
+        // A clock of his own: four weeks of a server's take long.
+        var clock = new FakeTimeProvider(world.Clock.GetUtcNow());
+        var (alice, bob) = (await world.PersonAsync(), await world.PersonAsync(options => options with { Time = clock }));
+        await alice.Client.SetTimerAsync(bob.Account, TimeSpan.FromSeconds(seconds), fromSending, Ct);
+        var sent = await alice.SendAsync(bob, "for a time");
+        await world.UntilAsync(async () => (await bob.TextsAsync(alice)).Contains("for a time"), instant);
+        await bob.Client.DisconnectAsync(Ct);
+        var begins = fromSending ? sent.SentAt : clock.GetUtcNow();
+        await bob.Client.MarkReadAsync((await bob.Client.MessagesAsync(alice.Account, Ct)).TakeLast(1).ToList(), Ct);
+        var due = (await bob.Client.FindAsync(alice.Account, alice.Account, sent.Id, Ct))!.ErasedAt!.Value;
+
+        clock.Advance(due - clock.GetUtcNow() - instant);
+        await world.PassAsync(instant);
+        var before = await bob.TextsAsync(alice);
+        clock.Advance(instant);
+        await world.UntilAsync(async () => !(await bob.TextsAsync(alice)).Contains("for a time"), instant);
+
+        // Of two contents of one instant the later bears the next millisecond, which nobody waits for.
+        Assert.InRange(due - begins, TimeSpan.FromSeconds(seconds) - (5 * instant), TimeSpan.FromSeconds(seconds));
+        Assert.Contains("for a time", before);
+        Assert.Equal(due, clock.GetUtcNow());
     }
 
     [Fact]

@@ -41,9 +41,9 @@ internal sealed class World : IAsyncDisposable
     }
 
     /// <summary>Another device of somebody, as linking makes it.</summary>
-    public async Task<Person> LinkedAsync(Person primary)
+    public async Task<Person> LinkedAsync(Person primary, ILocalStore? store = null)
     {
-        var options = Server.OptionsFor(new MemoryStore());
+        var options = Server.OptionsFor(store ?? new MemoryStore());
         var person = new Person(this, options, await primary.LinkAsync(options));
         _made.Push(person);
         await person.Client.ConnectAsync(Ct);
