@@ -110,7 +110,7 @@ public sealed partial class ChatClient
         {
             if (message.Sender.ToGuid() == account)
             {
-                await _receipts.DeliveredAsync(rows, account, message.Id, silent: false, inGroup: false, ct);
+                await _receipts.DeliveredAsync(rows, account, message.Id, silent: false, inGroup: false, again: false, ct);
             }
         }
     }

@@ -39,6 +39,9 @@ internal static class Tables
     /// <summary>Contents that destroyed themselves or were opened once: neither they nor changes of them are shown any more.</summary>
     public static readonly Table<SeenRecord> Erased = new("erased", SeenRecord.Parser);
 
+    /// <summary>Contents that another device of the account has confirmed.</summary>
+    public static readonly Table<SeenRecord> Confirmed = new("confirmed", SeenRecord.Parser);
+
     public static readonly Table<EarlyRecord> Early = new("early", EarlyRecord.Parser);
 
     public static readonly Table<EventRecord> Events = new("events", EventRecord.Parser);

@@ -85,9 +85,10 @@ internal sealed class Contents(
 
         // Whether it is new or not: the receipt for it may have been lost.
         var isInGroup = !content.Group.IsEmpty;
-        await receipts.DeliveredAsync(rows, sender, content.Id, isSilent, isInGroup, ct);
         var name = Tables.Key(sender.ToBytes(), content.Id);
-        if (await rows.ReadAsync(Tables.Seen, name, ct) is not null)
+        var isRepeated = await rows.ReadAsync(Tables.Seen, name, ct) is not null;
+        await receipts.DeliveredAsync(rows, sender, content.Id, isSilent, isInGroup, isRepeated, ct);
+        if (isRepeated)
         {
             return;
         }
@@ -175,7 +176,7 @@ internal sealed class Contents(
                 await EmptyHeldAsync(rows, opened, ct);
                 break;
             case SyncMessage.BodyOneofCase.Confirmed:
-                await Receipts.ConfirmedElsewhereAsync(rows, sync.Confirmed, ct);
+                await receipts.ConfirmedElsewhereAsync(rows, sync.Confirmed, ct);
                 break;
             case SyncMessage.BodyOneofCase.Contact when sync.Contact.Account.Length == 16:
                 var known = await Contacts.GetAsync(rows, sync.Contact.Account.ToGuid(), ct);

@@ -25,10 +25,17 @@ internal sealed class Receipts(Device device, Delivery delivery, Outbox outbox)
     /// <summary>A content was kept: its sender is told, if it is a contact.</summary>
     /// <param name="silent">Whether the content shows nothing new by itself.</param>
     /// <param name="inGroup">Whether it is a fellow member's: being in a group agrees to confirm what is sent there.</param>
-    public async Task DeliveredAsync(StoreTransaction rows, Guid sender, ByteString id, bool silent, bool inGroup, CancellationToken ct)
+    /// <param name="again">Whether this device had it already: then the receipt was lost, whoever sent it.</param>
+    public async Task DeliveredAsync(
+        StoreTransaction rows, Guid sender, ByteString id, bool silent, bool inGroup, bool again, CancellationToken ct)
     {
         var contact = await Contacts.GetAsync(rows, sender, ct);
         if ((!contact.Accepted && !inGroup) || contact.Blocked)
+        {
+            return;
+        }
+
+        if (!again && await rows.ReadAsync(Tables.Confirmed, Tables.Key(contact.Account, id), ct) is not null)
         {
             return;
         }
@@ -54,10 +61,12 @@ internal sealed class Receipts(Device device, Delivery delivery, Outbox outbox)
     }
 
     /// <summary>Another device of this account has told the senders of these.</summary>
-    public static async Task ConfirmedElsewhereAsync(StoreTransaction rows, Confirmed confirmed, CancellationToken ct)
+    public async Task ConfirmedElsewhereAsync(StoreTransaction rows, Confirmed confirmed, CancellationToken ct)
     {
         foreach (var content in confirmed.Contents)
         {
+            // Also before it has come here, or before the person agrees here.
+            rows.Put(Tables.Confirmed, Tables.Key(content.Sender, content.Id), new SeenRecord { At = device.Now.Milliseconds() });
             if (await rows.ReadAsync(Tables.Receipts, Tables.Hex(content.Sender), ct) is { } record && record.Delivered.Remove(content.Id))
             {
                 Put(rows, record);
