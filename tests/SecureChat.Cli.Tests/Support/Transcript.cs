@@ -8,7 +8,7 @@ namespace SecureChat.Cli.Tests.Support;
 /// </summary>
 /// <remarks>
 /// What differs from run to run (accounts, keys, digits, times, ports, folders) is written as one run had it; the same one must stand for the
-/// same thing throughout, and commands may use it. What is typed at a prompt stands behind it. A prompt for a passphrase shows nothing.
+/// same thing throughout, and commands may use it; of a safety number, each row of four groups, since in one of 1,500 numbers a single group comes twice. What is typed at a prompt stands behind it. A prompt for a passphrase shows nothing.
 /// </remarks>
 internal sealed partial class Transcript
 {
@@ -129,7 +129,7 @@ internal sealed partial class Transcript
     [GeneratedRegex("""
         (?<free>\b\d\d:\d\d\b|\b\d{4}-\d\d-\d\d(?:T[0-9:.]+Z)?|(?<=:)\d{5}(?=/)|/tmp/[A-Za-z0-9/_.-]+|\b[0-9a-f]{48}\b|\b\d+(?=\ (?:bytes|files|KiB)))
         | \b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b | \b[0-9a-f]{8}\b(?!-)
-        | securechat-link:[A-Za-z0-9_-]+ | securechat://group/\#[A-Za-z0-9_-]{40,} | \b[A-Za-z0-9+/]{43,}={0,2} | \b\d{60}\b | \b\d{6}\b | \b\d{5}\b | \b\d{3}\ \d{3}\b | \b[A-Z0-9]{5}(?:-[A-Z0-9]{5}){3,10}\b
+        | securechat-link:[A-Za-z0-9_-]+ | securechat://group/\#[A-Za-z0-9_-]{40,} | \b[A-Za-z0-9+/]{43,}={0,2} | \b\d{60}\b | \b\d{5}(?:\ \d{5}){3}\b | \b\d{6}\b | \b\d{3}\ \d{3}\b | \b[A-Z0-9]{5}(?:-[A-Z0-9]{5}){3,10}\b
         """, RegexOptions.IgnorePatternWhitespace)]
     private static partial Regex Changing();
 }
