@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Security.Cryptography;
-using SecureChat.Cli.Tests.Support;
+using SecureChat.Tests;
 
 namespace SecureChat.Cli.Tests;
 

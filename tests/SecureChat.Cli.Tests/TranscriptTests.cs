@@ -1,6 +1,7 @@
 using System.Globalization;
 using SecureChat.Cli.Tests.Support;
 using SecureChat.Client.Testing;
+using SecureChat.Tests;
 
 namespace SecureChat.Cli.Tests;
 

@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.RegularExpressions;
 
-namespace SecureChat.Cli.Tests.Support;
+namespace SecureChat.Tests;
 
 /// <summary>
 /// A session at a terminal as people read it, and played again: lines behind <c>$ </c> are run, all others must be what the screen shows.
