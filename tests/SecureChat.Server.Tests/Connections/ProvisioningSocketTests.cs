@@ -10,12 +10,12 @@ public sealed class ProvisioningSocketTests
 {
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
-    [Theory, InlineData(false), InlineData(true)]
-    public async Task A_new_device_gets_an_address_then_the_one_message_sent_there_then_the_end(bool bare)
+    [Theory, InlineData(false, false), InlineData(true, false), InlineData(false, true), InlineData(true, true)]
+    public async Task A_new_device_gets_an_address_then_the_one_message_sent_there_then_the_end(bool bare, bool isJson)
     {
         await using var node = await LoopbackNode.StartAsync();
         using var primary = node.As(await node.NewDeviceAsync());
-        using var socket = await ConnectAsync(node, bare);
+        using var socket = await ConnectAsync(node, bare, isJson: isJson);
 
         var address = (await NextAsync(socket))!.Provisioning.Address.ToByteArray();
         var posted = await primary.SendAsync(HttpMethod.Put, "/v1/provisioning", new ProvisioningMessage(address, [1, 2, 3]));
@@ -55,10 +55,10 @@ public sealed class ProvisioningSocketTests
         Assert.Contains("403", refused.Message, StringComparison.Ordinal);
     }
 
-    private static async Task<ClientWebSocket> ConnectAsync(LoopbackNode node, bool bare, string? origin = null)
+    private static async Task<ClientWebSocket> ConnectAsync(LoopbackNode node, bool bare, string? origin = null, bool isJson = false)
     {
         var socket = new ClientWebSocket();
-        socket.Options.AddSubProtocol("securechat.v1.proto");
+        socket.Options.AddSubProtocol(isJson ? "securechat.v1.json" : "securechat.v1.proto");
         if (origin is not null)
         {
             socket.Options.SetRequestHeader("Origin", origin);
@@ -72,6 +72,13 @@ public sealed class ProvisioningSocketTests
     {
         var buffer = new byte[1024];
         var part = await socket.ReceiveAsync(buffer, Ct).WaitAsync(TimeSpan.FromSeconds(20), Ct);
-        return part.MessageType == WebSocketMessageType.Close ? null : ServerFrame.Parser.ParseFrom(buffer.AsSpan(0, part.Count));
+        if (part.MessageType == WebSocketMessageType.Close)
+        {
+            return null;
+        }
+
+        var isJson = socket.SubProtocol == "securechat.v1.json";
+        Assert.Equal(isJson ? WebSocketMessageType.Text : WebSocketMessageType.Binary, part.MessageType);
+        return ChatSocket.Held(buffer[..part.Count], isJson);
     }
 }

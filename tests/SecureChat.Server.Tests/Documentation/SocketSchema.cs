@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Google.Protobuf;
 using Google.Protobuf.Reflection;
 using NJsonSchema;
 using SecureChat.Protocol;
@@ -10,14 +11,15 @@ namespace SecureChat.Server.Tests.Documentation;
 /// <summary>The socket as AsyncAPI 3, made from the frames' protobuf descriptors; frames of test runs are held against it.</summary>
 internal static class SocketSchema
 {
-    // Every socket: its name, its path, and the two frames that are spoken on it.
-    private static readonly (string Name, string Path, string FromClient, string FromServer)[] Sockets =
+    // Every socket: its name, its path, and the frames that are spoken on it. On the last one only the server speaks.
+    private static readonly (string Name, string Path, string? FromClient, string FromServer)[] Sockets =
     [
         ("socket", "/ws", "ClientFrame", "ServerFrame"),
         ("rooms", "/ws/rooms", "RoomClientFrame", "RoomServerFrame"),
+        ("provisioning", "/ws/provisioning", null, "ServerFrame"),
     ];
 
-    private static readonly string[] Frames = [.. Sockets.SelectMany(socket => new[] { socket.FromClient, socket.FromServer })];
+    private static readonly string[] Frames = [.. Sockets.SelectMany(FramesOf).Distinct()];
     private static readonly Lazy<Dictionary<string, JsonSchema>> Validators = new(LoadValidators);
 
     /// <summary>The document as it is committed.</summary>
@@ -41,14 +43,10 @@ internal static class SocketSchema
             ["channels"] = Each(socket => new(socket.Name, new JsonObject
             {
                 ["address"] = socket.Path,
-                ["messages"] = new JsonObject
-                {
-                    [socket.FromClient] = Ref("messages", socket.FromClient),
-                    [socket.FromServer] = Ref("messages", socket.FromServer),
-                },
+                ["messages"] = new JsonObject(FramesOf(socket).Select(name => KeyValuePair.Create<string, JsonNode?>(name, Ref("messages", name)))),
             })),
             ["operations"] = Each(
-                socket => new(Named("fromClient", socket.Name), Operation("receive", socket.Name, socket.FromClient)),
+                socket => socket.FromClient is { } frame ? new(Named("fromClient", socket.Name), Operation("receive", socket.Name, frame)) : null,
                 socket => new(Named("fromServer", socket.Name), Operation("send", socket.Name, socket.FromServer))),
             ["components"] = new JsonObject
             {
@@ -64,6 +62,10 @@ internal static class SocketSchema
     public static IReadOnlyList<string> Problems(string type, string json) =>
         [.. Validators.Value[type].Validate(json).Select(error => $"{error.Path}: {error.Kind}")];
 
+    /// <summary>The same of a frame in its binary form, which says the same in other words.</summary>
+    public static IReadOnlyList<string> Problems(IMessage frame) =>
+        Problems(frame.Descriptor.Name, JsonFormatter.Default.Format(frame));
+
     private static Dictionary<string, JsonSchema> LoadValidators()
     {
         var definitions = Schemas().ToJsonString().Replace("#/components/schemas/", "#/definitions/", StringComparison.Ordinal);
@@ -72,9 +74,12 @@ internal static class SocketSchema
             .GetAwaiter().GetResult());
     }
 
+    private static IEnumerable<string> FramesOf((string Name, string Path, string? FromClient, string FromServer) socket) =>
+        socket.FromClient is { } fromClient ? [fromClient, socket.FromServer] : [socket.FromServer];
+
     private static JsonObject Each(
-        params Func<(string Name, string Path, string FromClient, string FromServer), KeyValuePair<string, JsonNode?>>[] members) =>
-        new(Sockets.SelectMany(socket => members.Select(member => member(socket))));
+        params Func<(string Name, string Path, string? FromClient, string FromServer), KeyValuePair<string, JsonNode?>?>[] members) =>
+        new(Sockets.SelectMany(socket => members.Select(member => member(socket)).OfType<KeyValuePair<string, JsonNode?>>()));
 
     private static string Named(string operation, string socket) =>
         socket is "socket" ? operation : $"{operation}Of{char.ToUpperInvariant(socket[0])}{socket[1..]}";

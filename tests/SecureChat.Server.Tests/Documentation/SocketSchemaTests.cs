@@ -1,3 +1,5 @@
+using Google.Protobuf;
+using SecureChat.Protocol.Proto;
 using SecureChat.Server.Tests.Architecture;
 
 namespace SecureChat.Server.Tests.Documentation;
@@ -14,6 +16,16 @@ public sealed class SocketSchemaTests
         }
 
         Assert.Equal(SocketSchema.Document(), File.ReadAllText(file));
+    }
+
+    [Fact]
+    public void A_binary_frame_is_held_against_the_description_too()
+    {
+        var frame = new ServerFrame { Deliver = new Deliver { Position = ulong.MaxValue, Envelope = new Envelope { Id = ByteString.CopyFrom(1, 2, 3) } } };
+
+        Assert.Empty(SocketSchema.Problems(frame));
+        frame.Deliver.Envelope.Type = (ContentType)99;
+        Assert.NotEmpty(SocketSchema.Problems(frame));
     }
 
     [Theory]

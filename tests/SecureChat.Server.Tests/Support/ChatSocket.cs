@@ -38,9 +38,10 @@ internal sealed class ChatSocket : IAsyncDisposable
 
     public async Task SendAsync(ClientFrame frame)
     {
+        Assert.Empty(SocketSchema.Problems(frame));
         if (_isJson)
         {
-            await SendTextAsync(Held("ClientFrame", JsonFormatter.Default.Format(frame)));
+            await SendTextAsync(JsonFormatter.Default.Format(frame));
         }
         else
         {
@@ -81,9 +82,7 @@ internal sealed class ChatSocket : IAsyncDisposable
             message.Write(buffer.AsSpan(0, part.Count));
             if (part.EndOfMessage)
             {
-                return _isJson
-                    ? JsonParser.Default.Parse<ServerFrame>(Held("ServerFrame", Encoding.UTF8.GetString(message.ToArray())))
-                    : ServerFrame.Parser.ParseFrom(message.ToArray());
+                return Held(message.ToArray(), _isJson);
             }
         }
     }
@@ -112,11 +111,19 @@ internal sealed class ChatSocket : IAsyncDisposable
         return ValueTask.CompletedTask;
     }
 
-    // Every JSON frame of the test run is held against the published description of the socket.
-    private static string Held(string type, string json)
+    /// <summary>A frame of the server's, once it was held against the published description of the socket, as every frame of the test run is.</summary>
+    internal static ServerFrame Held(byte[] message, bool isJson)
     {
-        Assert.Empty(SocketSchema.Problems(type, json));
-        return json;
+        if (!isJson)
+        {
+            var frame = ServerFrame.Parser.ParseFrom(message);
+            Assert.Empty(SocketSchema.Problems(frame));
+            return frame;
+        }
+
+        var json = Encoding.UTF8.GetString(message);
+        Assert.Empty(SocketSchema.Problems("ServerFrame", json));
+        return JsonParser.Default.Parse<ServerFrame>(json);
     }
 
     /// <summary>A message of one ciphertext to each of the devices, which may belong to several accounts.</summary>
