@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.WebSockets;
 using SecureChat.Protocol.Messages;
 using SecureChat.Server.Tests.Support;
@@ -19,6 +20,39 @@ public sealed class SocketAdmissionTests
         Assert.Equal(30, ticket.ExpiresIn);
         Assert.Equal(101, await ConnectAsync(node, bare, $"?ticket={ticket.Ticket}"));
         Assert.Equal(401, await ConnectAsync(node, bare, $"?ticket={ticket.Ticket}"));
+    }
+
+    [Fact]
+    public async Task T1_a_ticket_is_worth_nothing_after_thirty_seconds()
+    {
+        await using var node = await Node.StartAsync();
+        using var ada = await Member.SignUpAsync(node, "ada@chat.example");
+        var (early, late) = (await TicketsAsync(ada, 2), await TicketsAsync(ada, 2));
+
+        node.Clock.Advance(TimeSpan.FromSeconds(29));
+        var inTime = await StatusesAsync(node, early);
+        node.Clock.Advance(TimeSpan.FromSeconds(2));
+        var tooLate = await StatusesAsync(node, late);
+
+        Assert.Equal((101, 101), inTime);
+        Assert.Equal((401, 401), tooLate);
+    }
+
+    [Theory]
+    [InlineData("10.1.2.3", 429, 401)]
+    [InlineData("192.0.2.1", 429, 429)]
+    public async Task A7_the_sockets_port_believes_only_a_listed_proxy_about_its_clients(string peer, int sameClient, int otherClient)
+    {
+        await using var node = await Node.StartAsync(
+            ("Server:TrustedProxies:0", "10.0.0.0/8"), ("Limits:Scale", "1"), ("Limits:Overrides:socket:Burst", "2"));
+
+        async Task<int> AskAsync(string client) => await BareConnection.StatusAsync(
+            node, from: IPAddress.Parse(peer), headers: $"X-Forwarded-For: 203.0.113.7, {client}, 10.9.9.9\r\n");
+
+        Assert.Equal(401, await AskAsync("198.51.100.1"));
+        Assert.Equal(401, await AskAsync("198.51.100.2"));
+        Assert.Equal(sameClient, await AskAsync("198.51.100.3"));
+        Assert.Equal(otherClient, await AskAsync("198.51.101.1"));
     }
 
     [Theory, InlineData(false), InlineData(true)]
@@ -44,6 +78,36 @@ public sealed class SocketAdmissionTests
         Assert.Equal(403, await ConnectAsync(node, bare, token: token, origin: "null"));
         Assert.Equal(403, await ConnectAsync(node, bare, token: token, origin: "https://chat.example.evil.example"));
         Assert.Equal(101, await ConnectAsync(node, bare, token: token, origin: "https://chat.example"));
+    }
+
+    private static async Task<string[]> TicketsAsync(Member member, int count)
+    {
+        var tickets = new string[count];
+        for (var i = 0; i < count; i++)
+        {
+            tickets[i] = (await (await member.Http.PostAsync("/v1/auth/ws-ticket", null, Ct)).ReadAsync<SocketTicket>()).Ticket;
+        }
+
+        return tickets;
+    }
+
+    // Of the API's port with the first ticket, of the socket's own with the second.
+    private static async Task<(int Api, int Bare)> StatusesAsync(Node node, string[] tickets) =>
+        (await OpenAsync(node, tickets[0]), await BareConnection.StatusAsync(node, $"/ws?ticket={tickets[1]}"));
+
+    private static async Task<int> OpenAsync(Node node, string ticket)
+    {
+        var client = node.Sockets;
+        client.SubProtocols.Add("securechat.v1.proto");
+        try
+        {
+            using var socket = await client.ConnectAsync(new Uri($"ws://localhost/ws?ticket={ticket}"), Ct);
+            return 101;
+        }
+        catch (InvalidOperationException refused) when (refused.Message.Contains("401", StringComparison.Ordinal))
+        {
+            return 401;
+        }
     }
 
     private static async Task<int> ConnectAsync(
