@@ -22,6 +22,8 @@ public sealed class SettingsTests : IDisposable
     [InlineData("Storage:MaxQueueEnvelopes", "1")]
     [InlineData("Storage:Postgres", "nonsense")]
     [InlineData("Messages:Life", "03:00:00")]
+    [InlineData("Messages:Life", "02:01:00")]
+    [InlineData("Messages:Life", "00:29:00")]
     [InlineData("Otp:Email", "console")]
     [InlineData("Tokens:AccessLife", "2.00:00:00")]
     [InlineData("Limits:Scale", "-1")]

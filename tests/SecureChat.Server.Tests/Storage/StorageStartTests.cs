@@ -1,4 +1,8 @@
 using System.Diagnostics;
+using System.Globalization;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Npgsql;
 using SecureChat.Server.Storage;
 using SecureChat.Server.Tests.Support;
 using SecureChat.Tests;
@@ -19,7 +23,7 @@ public sealed class StorageStartTests
         var other = setting is "Storage:Redis"
             ? ("Storage:Postgres", await TemporaryServers.NewPostgresDatabaseAsync())
             : ("Storage:Redis", await TemporaryServers.NewRedisDatabaseAsync());
-        var closed = string.Format(System.Globalization.CultureInfo.InvariantCulture, value, ChildProcess.FreePort());
+        var closed = string.Format(CultureInfo.InvariantCulture, value, ChildProcess.FreePort());
 
         var failure = await Assert.ThrowsAsync<StorageUnavailableException>(() => Node.StartAsync(
             clock: null, other, (setting, closed), ("Storage:StartPatienceSeconds", "1")));
@@ -27,6 +31,37 @@ public sealed class StorageStartTests
         Assert.StartsWith(name, failure.Message, StringComparison.Ordinal);
         Assert.Contains($"Check {setting}", failure.Message, StringComparison.Ordinal);
         Assert.DoesNotContain("nobody", failure.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("Storage:Postgres", "PostgreSQL")]
+    [InlineData("Storage:Redis", "Redis")]
+    public async Task A_start_waits_for_a_store_that_comes_up_late_and_says_every_attempt(string setting, string name)
+    {
+        var (postgres, redis) = (await TemporaryServers.NewPostgresDatabaseAsync(), await TemporaryServers.NewRedisDatabaseAsync());
+        var behind = setting is "Storage:Redis"
+            ? int.Parse(redis.Split(',')[0].Split(':')[1], CultureInfo.InvariantCulture)
+            : new NpgsqlConnectionStringBuilder(postgres).Port;
+        await using var passage = new Passage(behind);
+        var late = (setting is "Storage:Redis" ? redis : postgres).Replace(
+            $"{behind}", $"{passage.Port}", StringComparison.Ordinal);
+        using var logs = new LogCapture();
+
+        var starting = Node.StartAsync(
+            clock: null,
+            services => services.AddSingleton<ILoggerProvider>(logs).Configure<LoggerFilterOptions>(all => all.MinLevel = LogLevel.Information),
+            ("Storage:Postgres", setting is "Storage:Redis" ? postgres : late),
+            ("Storage:Redis", setting is "Storage:Redis" ? late : redis));
+        Assert.True(await Eventually.IsAsync(true, () => Task.FromResult(
+            logs.Text.Contains("Attempt 2; next in 2 s", StringComparison.Ordinal) || starting.IsCompleted)));
+        Assert.False(starting.IsCompleted);
+        passage.Open();
+        await using var node = await starting;
+
+        Assert.Contains($"{name} ({setting}) cannot be reached: ", logs.Text, StringComparison.Ordinal);
+        Assert.Contains("Attempt 1; next in 1 s", logs.Text, StringComparison.Ordinal);
+        Assert.Matches($@"{name} \({setting}\) is reached at attempt [3-9]", logs.Text);
+        Assert.DoesNotContain($"{passage.Port}", logs.Text, StringComparison.Ordinal);
     }
 
     [Fact]
