@@ -27,6 +27,20 @@ public sealed class DeviceTests
         Assert.Equal(2u, Assert.Single(await EventsAsync(node, ada)).DeviceAdded.Device);
     }
 
+    [Theory, EveryStore]
+    public async Task Every_device_there_is_hears_of_a_new_one_and_the_new_one_does_not(Stores stores)
+    {
+        await using var node = await Node.StartAsync(stores);
+        using var ada = await Member.SignUpAsync(node, "ada@example.org");
+        using var tablet = await ada.LinkAsync(node);
+
+        using var laptop = await ada.LinkAsync(node);
+
+        Assert.Equal([2u, 3u], (await EventsAsync(node, ada)).Select(told => told.DeviceAdded.Device));
+        Assert.Equal([3u], (await EventsAsync(node, tablet)).Select(told => told.DeviceAdded.Device));
+        Assert.Empty(await EventsAsync(node, laptop));
+    }
+
     [Fact]
     public async Task A_link_code_dies_after_ten_minutes_and_when_its_maker_registers_again()
     {

@@ -1,5 +1,9 @@
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.RegularExpressions;
 using SecureChat.Protocol.Accounts;
+using SecureChat.Server.Storage;
+using SecureChat.Server.Tests.Documentation;
 using SecureChat.Server.Tests.Support;
 
 namespace SecureChat.Server.Tests.Accounts;
@@ -72,6 +76,23 @@ public sealed partial class OtpTests
         node.Clock.Advance(TimeSpan.FromSeconds(601));
 
         Assert.Equal("403 wrong_code", await SubmitAsync(node, new Person(), challenge, code));
+    }
+
+    [Theory, EveryStore]
+    public async Task A_code_is_kept_only_as_a_keyed_hash_that_is_bound_to_its_challenge(Stores stores)
+    {
+        await using var node = await Node.StartAsync(stores);
+        var (challenge, code) = await Person.RequestCodeAsync(node, "ada@example.org");
+
+        var kept = await node.Get<IHotStore>().GetAsync($"otp:{challenge}", TestContext.Current.CancellationToken);
+        var held = new StoreScan(node);
+        await held.LookAsync(TestContext.Current.CancellationToken);
+
+        var hash = HMACSHA256.HashData(node.Get<Secrets>().OtpKey, Encoding.UTF8.GetBytes($"{challenge}:{code}"));
+        Assert.Equal(hash, kept![32..]);
+        Assert.Equal(32 + hash.Length, kept!.Length);
+        Assert.False(held.Holds(Encoding.ASCII.GetBytes(code)));
+        Assert.Equal(stores is Stores.Shared, held.Holds(hash));
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using SecureChat.Protocol.Accounts;
+using SecureChat.Protocol.Keys;
 using SecureChat.Server.Accounts;
 using SecureChat.Server.Storage;
 using SecureChat.Server.Tests.Support;
@@ -8,13 +9,25 @@ namespace SecureChat.Server.Tests.Accounts;
 
 public sealed class RegistrationTests
 {
-    [Fact]
-    public async Task Registering_again_keeps_the_account_and_removes_everything_of_its_devices()
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Theory, EveryStore]
+    public async Task Registering_again_keeps_the_account_and_removes_everything_of_its_devices(Stores stores)
     {
-        await using var node = await Node.StartAsync();
+        await using var node = await Node.StartAsync(stores);
         using var ada = await Member.SignUpAsync(node, "ada@example.org");
         using var tablet = await ada.LinkAsync(node);
-        node.Clock.Advance(TimeSpan.FromMinutes(5));
+        foreach (var old in (Member[])[ada, tablet])
+        {
+            var keys = new PublishKeys(OneTimeKeys: [new OneTimeKey(1, old.Person.IdentityKey)], KyberOneTimeKeys: [old.Person.Sign(Person.KyberKey())]);
+            Assert.Equal("204", await (await old.Http.SendAsync(HttpMethod.Put, "/v1/keys", keys)).OutcomeAsync());
+            await node.Get<IMessageQueue>().AppendAsync(
+                [SomeMail.To(new(old.Account, old.Session.Device), new byte[50], TimeProvider.System.GetUtcNow().AddYears(1))], null, Ct);
+            Assert.NotEmpty(await MailAsync(node, old));
+        }
+
+        Assert.Equal((4, 2, 2), await CountAsync(node, ada.Account));
+        await Person.ForgetWaitAsync(node, "ada@example.org");
         var newPhone = new Person();
 
         var session = await newPhone.SignUpAsync(node, "ada@example.org");
@@ -26,14 +39,37 @@ public sealed class RegistrationTests
         {
             var refreshed = await node.Http.PostAsync("/v1/auth/refresh", new Refresh(old.Session.RefreshToken));
             Assert.Equal("401 unauthorized", await refreshed.OutcomeAsync());
-            Assert.Empty(await node.Get<IMessageQueue>().ReadAsync(
-                new(old.Account, old.Session.Device), 0, 10, TestContext.Current.CancellationToken));
+            Assert.Empty(await MailAsync(node, old));
         }
 
-        var account = await node.Get<AccountStore>().FindAsync(session.Account, TestContext.Current.CancellationToken);
-        Assert.Equal(newPhone.IdentityKey, account!.IdentityKey);
+        // The new device's own, and no one-time key of the old ones.
+        Assert.Equal((0, 1, 1), await CountAsync(node, ada.Account));
+        var fetched = await (await node.Http.PostAsync("/v1/keys/fetch", new FetchKeys(session.Account))).ReadAsync<KeyBundles>();
+        Assert.Equal(newPhone.IdentityKey, fetched.IdentityKey);
+        Assert.Null(Assert.Single(fetched.Devices).OneTimeKey);
         using var now = node.As(session.AccessToken);
         Assert.Single((await DeviceTests.ListAsync(new Member(newPhone, session, now))).Devices);
+    }
+
+    [Theory, EveryStore]
+    public async Task An_account_that_cannot_get_its_keys_leaves_nothing_behind_and_gives_its_invite_back(Stores stores)
+    {
+        await using var node = await Node.StartAsync(
+            stores, ("Accounts:Registration", "Invite"), ("Logging:LogLevel:Microsoft", "None"));
+        var invite = await node.Get<Invites>().CreateAsync(uses: 1, TimeSpan.FromDays(1), Ct);
+        await node.Get<Database>().ExecuteAsync($"ALTER TABLE device_keys RENAME TO keys_away", Ct);
+
+        var broken = await InvitedAsync(node, invite);
+        await node.Get<Database>().ExecuteAsync($"ALTER TABLE keys_away RENAME TO device_keys", Ct);
+        var left = new[]
+        {
+            await RowsAsync(node, $"SELECT COUNT(*) FROM accounts"), await RowsAsync(node, $"SELECT COUNT(*) FROM devices"),
+            await RowsAsync(node, $"SELECT COUNT(*) FROM refresh_tokens"), await RowsAsync(node, $"SELECT used FROM invites"),
+        };
+        var mended = await InvitedAsync(node, invite);
+
+        Assert.Equal(("500 internal", "200"), (broken, mended));
+        Assert.Equal([0, 0, 0, 0], left);
     }
 
     [Fact]
@@ -58,7 +94,7 @@ public sealed class RegistrationTests
         }
 
         var accounts = await node.Get<Database>().QueryAsync<long>(
-            $"SELECT COUNT(*) FROM accounts", TestContext.Current.CancellationToken);
+            $"SELECT COUNT(*) FROM accounts", Ct);
         Assert.Equal([0], accounts);
     }
 
@@ -93,7 +129,7 @@ public sealed class RegistrationTests
     public async Task A8_an_invite_makes_as_many_accounts_as_it_has_uses(Stores stores)
     {
         await using var node = await Node.StartAsync(stores, ("Accounts:Registration", "Invite"));
-        var invite = await node.Get<Invites>().CreateAsync(uses: 3, TimeSpan.FromDays(1), TestContext.Current.CancellationToken);
+        var invite = await node.Get<Invites>().CreateAsync(uses: 3, TimeSpan.FromDays(1), Ct);
 
         var outcomes = await Task.WhenAll(Enumerable.Range(0, 20).Select(async _ => await InvitedAsync(node, invite)));
 
@@ -106,13 +142,13 @@ public sealed class RegistrationTests
     {
         await using var node = await Node.StartAsync(("Accounts:Registration", "Invite"));
         var invites = node.Get<Invites>();
-        var revoked = await invites.CreateAsync(5, TimeSpan.FromDays(1), TestContext.Current.CancellationToken);
+        var revoked = await invites.CreateAsync(5, TimeSpan.FromDays(1), Ct);
         Assert.Equal("200", await InvitedAsync(node, revoked.ToLowerInvariant().Replace("-", " ", StringComparison.Ordinal)));
-        var listed = Assert.Single(await invites.ListAsync(TestContext.Current.CancellationToken));
+        var listed = Assert.Single(await invites.ListAsync(Ct));
         Assert.Equal((5, 1), (listed.Uses, listed.Used));
 
-        await invites.RevokeAsync(listed.Name, TestContext.Current.CancellationToken);
-        var expired = await invites.CreateAsync(5, TimeSpan.FromDays(1), TestContext.Current.CancellationToken);
+        await invites.RevokeAsync(listed.Name, Ct);
+        var expired = await invites.CreateAsync(5, TimeSpan.FromDays(1), Ct);
         node.Clock.Advance(TimeSpan.FromHours(25));
 
         Assert.Equal("403 wrong_code", await InvitedAsync(node, revoked));
@@ -126,7 +162,7 @@ public sealed class RegistrationTests
         var ada = new Person();
         Assert.Equal("403 invite_required", await (await ada.TrySignUpAsync(node, "ada@example.org")).OutcomeAsync());
         node.Clock.Advance(TimeSpan.FromMinutes(5));
-        var invite = await node.Get<Invites>().CreateAsync(1, TimeSpan.FromDays(1), TestContext.Current.CancellationToken);
+        var invite = await node.Get<Invites>().CreateAsync(1, TimeSpan.FromDays(1), Ct);
         var (challenge, code) = await Person.RequestCodeAsync(node, "ada@example.org");
         var request = new Register(ada.IdentityKey, ada.NewDevice(), challenge, code, "mistyped");
         Assert.Equal("403 wrong_code", await (await node.Http.PostAsync("/v1/auth/register", request)).OutcomeAsync());
@@ -142,7 +178,7 @@ public sealed class RegistrationTests
     public async Task A_closed_server_takes_nobody_new()
     {
         await using var node = await Node.StartAsync(("Accounts:Registration", "Closed"));
-        var invite = await node.Get<Invites>().CreateAsync(1, TimeSpan.FromDays(1), TestContext.Current.CancellationToken);
+        var invite = await node.Get<Invites>().CreateAsync(1, TimeSpan.FromDays(1), Ct);
 
         Assert.Equal("403 registration_closed", await InvitedAsync(node, invite));
         Assert.Equal("403 registration_closed", await (await new Person().TrySignUpAsync(node, "ada@example.org")).OutcomeAsync());
@@ -154,6 +190,18 @@ public sealed class RegistrationTests
         return await (await node.Http.PostAsync(
             "/v1/auth/register", new Register(person.IdentityKey, person.NewDevice(), Invite: invite))).OutcomeAsync();
     }
+
+    private static Task<IReadOnlyList<StoredMail>> MailAsync(Node node, Member member) =>
+        node.Get<IMessageQueue>().ReadAsync(new(member.Account, member.Session.Device), 0, 10, Ct);
+
+    // Rows of the account: one-time keys, lasting keys, refresh tokens.
+    private static async Task<(long, long, long)> CountAsync(Node node, Guid account) =>
+    (
+        await RowsAsync(node, $"SELECT COUNT(*) FROM one_time_keys WHERE account = {account}"),
+        await RowsAsync(node, $"SELECT COUNT(*) FROM device_keys WHERE account = {account}"),
+        await RowsAsync(node, $"SELECT COUNT(*) FROM refresh_tokens WHERE account = {account}"));
+
+    private static Task<long> RowsAsync(Node node, Sql sql) => node.Get<Database>().FirstOrDefaultAsync<long>(sql, Ct);
 
     private static SignedKey Flipped(SignedKey key)
     {

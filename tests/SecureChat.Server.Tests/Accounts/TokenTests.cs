@@ -1,3 +1,7 @@
+using System.Buffers.Text;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
 using SecureChat.Protocol.Accounts;
 using SecureChat.Server.Accounts;
 using SecureChat.Server.Storage;
@@ -80,6 +84,25 @@ public sealed class TokenTests
         Assert.Equal("204", await LogoutAsync(node, session.AccessToken));
     }
 
+    [Fact]
+    public async Task The_published_keys_verify_an_access_token_by_its_key_id_before_and_after_rotation()
+    {
+        await using var node = await Node.StartAsync(("Tokens:SigningKeyLife", "02:00:00"));
+        node.Clock.Advance(TimeSpan.FromMinutes(119));
+        var session = await new Person().SignUpAsync(node, "ada@example.org");
+        var before = await PublishedAsync(node);
+
+        node.Clock.Advance(TimeSpan.FromMinutes(5));
+        var after = await PublishedAsync(node);
+        var next = await new Person().SignUpAsync(node, "bob@example.org");
+
+        Assert.True(IsSignedBy(before, session.AccessToken));
+        Assert.True(IsSignedBy(after, session.AccessToken));
+        Assert.True(IsSignedBy(after, next.AccessToken));
+        Assert.NotEqual(KeyIdOf(session.AccessToken), KeyIdOf(next.AccessToken));
+        Assert.False(IsSignedBy(after, session.AccessToken[..^4] + (session.AccessToken[^4] is 'A' ? 'B' : 'A') + session.AccessToken[^3..]));
+    }
+
     [Theory, EveryStore]
     public async Task Logging_out_ends_the_tokens_at_once(Stores stores)
     {
@@ -90,6 +113,30 @@ public sealed class TokenTests
 
         Assert.Equal("401 unauthorized", await LogoutAsync(node, session.AccessToken));
         Assert.Equal("401 unauthorized", await (await RefreshAsync(node, session.RefreshToken)).OutcomeAsync());
+    }
+
+    private static async Task<JsonWebKeySet> PublishedAsync(Node node) => await (await node.Http.GetAsync(
+        new Uri("/.well-known/jwks.json", UriKind.Relative), TestContext.Current.CancellationToken)).ReadAsync<JsonWebKeySet>();
+
+    private static string KeyIdOf(string token)
+    {
+        using var header = JsonDocument.Parse(Base64Url.DecodeFromChars(token.Split('.')[0]));
+        return header.RootElement.GetProperty("kid").GetString()!;
+    }
+
+    // As a service would that trusts this server and knows nothing but its key set.
+    private static bool IsSignedBy(JsonWebKeySet keys, string token)
+    {
+        var key = Assert.Single(keys.Keys, key => key.Kid == KeyIdOf(token));
+        Assert.Equal(("EC", "P-256", "sig", "ES256"), (key.Kty, key.Crv, key.Use, key.Alg));
+        using var ecdsa = ECDsa.Create(new ECParameters
+        {
+            Curve = ECCurve.NamedCurves.nistP256,
+            Q = new ECPoint { X = Base64Url.DecodeFromChars(key.X), Y = Base64Url.DecodeFromChars(key.Y) },
+        });
+        var end = token.LastIndexOf('.');
+        return ecdsa.VerifyData(
+            Encoding.ASCII.GetBytes(token[..end]), Base64Url.DecodeFromChars(token.AsSpan(end + 1)), HashAlgorithmName.SHA256);
     }
 
     private static Task<HttpResponseMessage> RefreshAsync(Node node, string token) =>

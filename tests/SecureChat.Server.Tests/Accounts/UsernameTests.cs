@@ -108,20 +108,27 @@ public sealed class UsernameTests
         Assert.Equal("404 not_found", await (await ada.Http.PostAsync("/v1/usernames/link", new UsernameLink(changed))).OutcomeAsync());
     }
 
-    [Fact]
-    public async Task M6_an_address_finds_its_account_only_after_opting_in()
+    [Theory]
+    [InlineData("ada@example.org", null, "eve@example.org", null, "Ada@Example.org", null)]
+    [InlineData(null, "+4915112345678", null, "+4915112345679", null, "+49 1511 2345678")]
+    public async Task M6_an_address_finds_its_account_only_after_opting_in(
+        string? email, string? phone, string? noEmail, string? noPhone, string? emailAgain, string? phoneAgain)
     {
         await using var node = await Node.StartAsync();
-        using var ada = await Member.SignUpAsync(node, "ada@example.org");
+        var challenge = await (await node.Http.PostAsync("/v1/auth/otp", new OtpRequest(email, phone))).ReadAsync<OtpChallenge>();
+        var person = new Person();
+        var session = await (await node.Http.PostAsync("/v1/auth/register", new Register(
+            person.IdentityKey, person.NewDevice(), challenge.Challenge, await node.Outbox.CodeAsync(challenge.Challenge)))).ReadAsync<Session>();
+        using var ada = node.As(session.AccessToken);
         using var bob = await Member.SignUpAsync(node, "bob@example.org");
-        var hidden = await bob.Http.PostAsync("/v1/accounts/lookup", new LookUpIdentifier("ada@example.org"));
-        var unknown = await bob.Http.PostAsync("/v1/accounts/lookup", new LookUpIdentifier("eve@example.org"));
+        var hidden = await bob.Http.PostAsync("/v1/accounts/lookup", new LookUpIdentifier(email, phone));
+        var unknown = await bob.Http.PostAsync("/v1/accounts/lookup", new LookUpIdentifier(noEmail, noPhone));
         Assert.Equal(await hidden.TextAsync(), await unknown.TextAsync());
 
-        await ada.Http.SendAsync(HttpMethod.Put, "/v1/account/discoverable", new Discoverable(true));
-        var found = await bob.Http.PostAsync("/v1/accounts/lookup", new LookUpIdentifier("Ada@Example.org"));
+        await ada.SendAsync(HttpMethod.Put, "/v1/account/discoverable", new Discoverable(true));
+        var found = await bob.Http.PostAsync("/v1/accounts/lookup", new LookUpIdentifier(emailAgain, phoneAgain));
 
-        Assert.Equal(ada.Account, (await found.ReadAsync<FoundAccount>()).Account);
+        Assert.Equal(session.Account, (await found.ReadAsync<FoundAccount>()).Account);
     }
 
     [Fact]

@@ -48,6 +48,28 @@ public sealed class KeysEndpointsTests
         var given = bundles.Select(bundle => Only(bundle).OneTimeKey).OfType<OneTimeKey>().Select(key => key.KeyId).ToList();
         Assert.Equal(32, given.Count);
         Assert.Equal(32, given.Distinct().Count());
+        var kyber = bundles.Select(bundle => Convert.ToHexString(Only(bundle).KyberKey.Key)).GroupBy(key => key).Select(key => key.Count()).Order();
+        Assert.Equal([.. Enumerable.Repeat(1, 32), 32], kyber);
+    }
+
+    [Fact]
+    public async Task One_device_is_asked_for_alone_or_all_of_an_account_and_only_who_is_asked_for_gives_a_key_away()
+    {
+        await using var node = await Node.StartAsync();
+        using var phone = await Member.SignUpAsync(node, "bob@chat.example");
+        using var tablet = await phone.LinkAsync(node);
+        foreach (var device in new[] { phone, tablet })
+        {
+            await PublishAsync(device.Http, new PublishKeys(OneTimeKeys: [new(device.Session.Device, X25519()), new(10, X25519())]));
+        }
+
+        var one = await (await node.Http.PostAsync("/v1/keys/fetch", new FetchKeys(phone.Account, 2))).ReadAsync<KeyBundles>();
+        var all = await FetchAsync(node.Http, phone.Account);
+
+        Assert.Equal((2, 2), (Only(one).Device, Only(one).OneTimeKey!.KeyId));
+        Assert.Equal([(1, 1), (2, 10)], all.Devices.Select(device => (device.Device, device.OneTimeKey!.KeyId)));
+        Assert.Equal((1, 0), ((await CountsAsync(phone.Http)).OneTimeKeys, (await CountsAsync(tablet.Http)).OneTimeKeys));
+        Assert.Equal(2, all.Devices.Select(device => Convert.ToHexString(device.SignedPreKey.Key)).Distinct().Count());
     }
 
     [Fact]
@@ -181,8 +203,27 @@ public sealed class KeysEndpointsTests
         Assert.Equal(1, await node.Get<KeyReminders>().RemindOldAsync(TestContext.Current.CancellationToken));
         Assert.Equal(0, await node.Get<KeyReminders>().RemindOldAsync(TestContext.Current.CancellationToken));
 
-        Assert.Equal(31, (await CountsAsync(node.As(refreshed.AccessToken))).SignedPreKeyAgeDays);
+        var counts = await CountsAsync(node.As(refreshed.AccessToken));
+        Assert.Equal((31, 31), (counts.SignedPreKeyAgeDays, counts.LastResortKeyAgeDays));
         Assert.Equal(31u, Assert.Single(await EventsAsync(node, session)).SignedPrekeyOld.AgeDays);
+    }
+
+    [Fact]
+    public async Task Each_of_the_lasting_keys_has_an_age_of_its_own()
+    {
+        await using var node = await Node.StartAsync(("Tokens:AccessLife", "01:00:00"));
+        var (session, _) = await BobAsync(node);
+        node.Clock.AdjustTime(node.Clock.GetUtcNow() + TimeSpan.FromDays(5));
+        var refreshed = await (await node.Http.PostAsync("/v1/auth/refresh", new Refresh(session.RefreshToken))).ReadAsync<Session>();
+        var http = node.As(refreshed.AccessToken);
+
+        await PublishAsync(http, new PublishKeys(LastResortKey: _bob.Sign(Person.KyberKey())));
+        var one = await CountsAsync(http);
+        await PublishAsync(http, new PublishKeys(SignedPreKey: _bob.Sign(X25519())));
+        var both = await CountsAsync(http);
+
+        Assert.Equal((5, 0), (one.SignedPreKeyAgeDays, one.LastResortKeyAgeDays));
+        Assert.Equal((0, 0), (both.SignedPreKeyAgeDays, both.LastResortKeyAgeDays));
     }
 
     [Fact]
