@@ -3,6 +3,7 @@ using System.Text;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.TestHost;
+using SecureChat.Protocol.Health;
 using SecureChat.Protocol.Keys;
 using SecureChat.Server.Storage;
 using SecureChat.Server.Tests.Support;
@@ -145,6 +146,32 @@ public sealed class PipelineTests
         Assert.Equal(HttpStatusCode.OK, served.StatusCode);
         Assert.Equal(committed.ReplaceLineEndings("\n").Trim(), (await served.TextAsync()).ReplaceLineEndings("\n").Trim());
         Assert.Contains("\"openapi\": \"3.1", committed, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_version_is_told_to_whoever_asks()
+    {
+        await using var node = await Node.StartAsync(("Environment", "Production"));
+
+        using var answer = await node.Http.GetAsync(new Uri("/version", UriKind.Relative), Ct);
+
+        var said = await answer.ReadAsync<VersionAnswer>();
+        Assert.Equal(("secureChat", Server.Hosting.Server.Version), (said.Name, said.Version));
+        Assert.Matches(@"^\d+\.\d+\.\d+", said.Version);
+    }
+
+    [Theory]
+    [InlineData("Development", 200)]
+    [InlineData("Production", 404)]
+    public async Task The_reference_page_is_there_in_development_alone(string environment, int status)
+    {
+        await using var node = await Node.StartAsync(("Environment", environment));
+
+        using var page = await node.Http.GetAsync(new Uri("/docs/", UriKind.Relative), Ct);
+        using var description = await node.Http.GetAsync(new Uri("/openapi/v1.json", UriKind.Relative), Ct);
+
+        Assert.Equal((status, 200), ((int)page.StatusCode, (int)description.StatusCode));
+        Assert.Equal(status is 200, (await page.TextAsync()).Contains("<html", StringComparison.OrdinalIgnoreCase));
     }
 
     private static async Task<string?> AllowedAsync(Node node, string origin)

@@ -1,14 +1,19 @@
 using System.Net;
+using System.Net.WebSockets;
 using System.Text;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.TestHost;
 using Microsoft.Extensions.Logging;
+using SecureChat.Protocol.Accounts;
 using SecureChat.Protocol.Keys;
 using SecureChat.Protocol.Messages;
+using SecureChat.Protocol.Proto;
+using SecureChat.Server.Accounts;
 using SecureChat.Server.Storage;
 using SecureChat.Server.Tests.Support;
+using SecureChat.Tests;
 
 namespace SecureChat.Server.Tests.Hosting;
 
@@ -22,6 +27,8 @@ public sealed class PrivacyTests
 
     // All of them must have been met, or the test has not looked where it says.
     private static readonly int[] Expected = [200, 204, 400, 401, 404, 415, 500];
+
+    private readonly List<string> _secrets = [];
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
@@ -58,7 +65,9 @@ public sealed class PrivacyTests
     public async Task M12_nothing_of_a_conversation_over_sockets_or_long_polls_is_in_the_logs()
     {
         using var logs = new LogCapture();
-        await using var node = await LoopbackNode.StartAsync("--Logging:LogLevel:Default=Trace", "--Logging:Console:LogLevel:Default=None");
+        var management = ChildProcess.FreePort();
+        await using var node = await LoopbackNode.StartAsync(
+            "--Logging:LogLevel:Default=Trace", "--Logging:Console:LogLevel:Default=None", $"--Server:Management=http://127.0.0.1:{management}");
         node.Get<ILoggerFactory>().AddProvider(logs);
         node.Get<ILoggerFactory>().CreateLogger("SecureChat.Canary").Log(LogLevel.Trace, 0, Email, null, (text, _) => text);
         var (alice, bob) = (await node.NewDeviceAsync(), await node.NewDeviceAsync());
@@ -79,7 +88,10 @@ public sealed class PrivacyTests
         var poll = http.GetAsync(new Uri("/v1/messages?wait=10", UriKind.Relative), Ct);
         await using var last = await ChatSocket.ReadyAsync(node.SocketPort, alice);
         await last.SendMessageAsync(ChatSocket.Message(Email, bob));
-        Assert.Contains("positions", "positions" + await (await poll).TextAsync(), StringComparison.Ordinal);
+        var polled = Assert.Single((await (await poll).ReadAsync<ReceivedMessages>()).Messages);
+        Assert.Equal((Email, alice.Address.Account), (Encoding.UTF8.GetString(polled.Content), polled.SenderAccount));
+        var metrics = await LinkAndMeasureAsync(node, bob, http, management);
+        Assert.Contains("securechat_messages_accepted", metrics, StringComparison.Ordinal);
         await node.StopAsync();
 
         var written = logs.Text.Replace($"SecureChat.Canary: {Email}  ", "", StringComparison.Ordinal);
@@ -94,7 +106,40 @@ public sealed class PrivacyTests
                 Convert.ToBase64String(account.ToByteArray(bigEndian: true)), device.AccessToken[^40..],
             ];
             Assert.All(names, name => Assert.DoesNotContain(name, written, StringComparison.OrdinalIgnoreCase));
+            Assert.All(names, name => Assert.DoesNotContain(name, metrics, StringComparison.OrdinalIgnoreCase));
         }
+
+        Assert.All(_secrets, secret => Assert.DoesNotContain(secret, written, StringComparison.OrdinalIgnoreCase));
+        Assert.All(_secrets, secret => Assert.DoesNotContain(secret, metrics, StringComparison.OrdinalIgnoreCase));
+    }
+
+    // A new device waits at its address, gets the message that was sent there, signs in, refreshes twice and uses a token again.
+    private async Task<string> LinkAndMeasureAsync(LoopbackNode node, ChatDevice primary, HttpClient http, int management)
+    {
+        using var waiting = new ClientWebSocket();
+        waiting.Options.AddSubProtocol("securechat.v1.proto");
+        await waiting.ConnectAsync(new Uri($"ws://127.0.0.1:{node.SocketPort}/ws/provisioning"), Ct);
+        var address = (await NextAsync(waiting)).Provisioning.Address.ToByteArray();
+        var sent = await http.SendAsync(HttpMethod.Put, "/v1/provisioning", new Protocol.Accounts.ProvisioningMessage(address, Encoding.UTF8.GetBytes(Email)));
+        Assert.Equal("204", await sent.OutcomeAsync());
+        Assert.Equal(Email, (await NextAsync(waiting)).Provisioning.Message.ToStringUtf8());
+
+        var first = await node.Get<Database>().InTransactionAsync(
+            transaction => node.Get<RefreshTokens>().StartAsync(transaction, primary.Address, Ct), Ct);
+        var second = (await (await http.PostAsync("/v1/auth/refresh", new Refresh(first))).ReadAsync<Session>()).RefreshToken;
+        await (await http.PostAsync("/v1/auth/refresh", new Refresh(second))).ReadAsync<Session>();
+        Assert.Equal("401 unauthorized", await (await http.PostAsync("/v1/auth/refresh", new Refresh(first))).OutcomeAsync());
+        _secrets.AddRange([Convert.ToBase64String(address), Convert.ToHexString(address), first, second]);
+
+        using var scraper = new HttpClient();
+        return await scraper.GetStringAsync(new Uri($"http://127.0.0.1:{management}/metrics"), Ct);
+    }
+
+    private static async Task<ServerFrame> NextAsync(ClientWebSocket socket)
+    {
+        var buffer = new byte[4096];
+        var part = await socket.ReceiveAsync(buffer, Ct).WaitAsync(TimeSpan.FromSeconds(20), Ct);
+        return ChatSocket.Held(buffer[..part.Count], isJson: false);
     }
 
     private static IEnumerable<string> Names(Member member) =>

@@ -1,8 +1,11 @@
 using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
+using System.Net.WebSockets;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Google.Protobuf;
+using SecureChat.Protocol.Proto;
 using SecureChat.Server.Tests.Support;
 using SecureChat.Tests;
 
@@ -33,6 +36,28 @@ public sealed class TlsTests : IDisposable
         Assert.NotEqual(first, second);
     }
 
+    [Fact]
+    public async Task The_sockets_own_port_speaks_TLS_too_and_serves_a_renewed_certificate()
+    {
+        var first = Write("one");
+        var port = ChildProcess.FreePort();
+        await using var node = await LoopbackNode.StartAsync(
+            $"--Server:Socket=https://127.0.0.1:{port}", $"--Server:CertificateFile={CertificateFile}", $"--Server:CertificateKeyFile={KeyFile}");
+        var (alice, bob) = (await node.NewDeviceAsync(), await node.NewDeviceAsync());
+
+        var (before, to) = await ConnectAsync(port, bob);
+        var second = Write("two");
+        var (after, from) = await ConnectAsync(port, alice);
+        await SendAsync(from, new ClientFrame { Request = 1, Send = ChatSocket.Message("over TLS", bob) });
+
+        Assert.Equal((first, second), (before, after));
+        Assert.NotNull((await NextAsync(to)).QueueEmpty);
+        Assert.Equal("over TLS", (await NextAsync(to)).Deliver.Envelope.Content.ToStringUtf8());
+        await Assert.ThrowsAsync<WebSocketException>(() => ChatSocket.ConnectAsync(port, alice));
+        to.Dispose();
+        from.Dispose();
+    }
+
     public void Dispose() => _folder.Delete(recursive: true);
 
     // Its thumbprint.
@@ -45,6 +70,32 @@ public sealed class TlsTests : IDisposable
         File.WriteAllText(CertificateFile, certificate.ExportCertificatePem());
         File.WriteAllText(KeyFile, key.ExportPkcs8PrivateKeyPem());
         return certificate.Thumbprint;
+    }
+
+    // And the thumbprint that was served.
+    private static async Task<(string Served, ClientWebSocket Socket)> ConnectAsync(int port, ChatDevice device)
+    {
+        var (socket, served) = (new ClientWebSocket(), "");
+        socket.Options.SetRequestHeader("Authorization", $"Bearer {device.AccessToken}");
+        socket.Options.AddSubProtocol("securechat.v1.proto");
+        socket.Options.RemoteCertificateValidationCallback = (_, certificate, _, _) =>
+        {
+            served = (certificate as X509Certificate2)?.Thumbprint ?? "";
+            return served.Length > 0;
+        };
+        await socket.ConnectAsync(new Uri($"wss://127.0.0.1:{port}/ws"), TestContext.Current.CancellationToken);
+        return (served, socket);
+    }
+
+    private static Task SendAsync(ClientWebSocket socket, ClientFrame frame) => socket.SendAsync(
+        frame.ToByteArray(), WebSocketMessageType.Binary, true, TestContext.Current.CancellationToken);
+
+    private static async Task<ServerFrame> NextAsync(ClientWebSocket socket)
+    {
+        var buffer = new byte[4096];
+        var part = await socket.ReceiveAsync(buffer, TestContext.Current.CancellationToken)
+            .WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
+        return ServerFrame.Parser.ParseFrom(buffer.AsSpan(0, part.Count));
     }
 
     private static async Task<string> ServedAsync(int port)
