@@ -5,11 +5,16 @@ namespace SecureChat.Server.Tests.Support;
 /// <summary>One node's view of a hot store that several nodes of one test share. It can lose notices, or be away.</summary>
 internal sealed class OneOfMany(IHotStore hot) : IHotStore
 {
+    private int _sets;
+
     /// <summary>Every call fails as one to a server that does not answer.</summary>
     public bool IsAway { get; set; }
 
     /// <summary>What is published reaches nobody.</summary>
     public bool LosesNotices { get; set; }
+
+    /// <summary>How often this node has set a value.</summary>
+    public int Sets => _sets;
 
     public string Name => hot.Name;
 
@@ -19,7 +24,11 @@ internal sealed class OneOfMany(IHotStore hot) : IHotStore
 
     public async Task PingAsync(CancellationToken ct) => await Hot.PingAsync(ct);
 
-    public async Task SetAsync(string key, ReadOnlyMemory<byte> value, TimeSpan life, CancellationToken ct) => await Hot.SetAsync(key, value, life, ct);
+    public async Task SetAsync(string key, ReadOnlyMemory<byte> value, TimeSpan life, CancellationToken ct)
+    {
+        await Hot.SetAsync(key, value, life, ct);
+        Interlocked.Increment(ref _sets);
+    }
 
     public async Task<bool> AddAsync(string key, ReadOnlyMemory<byte> value, TimeSpan life, CancellationToken ct) =>
         await Hot.AddAsync(key, value, life, ct);
