@@ -10,6 +10,7 @@ internal static class AbuseServices
     {
         var services = builder.Services;
         services.AddSettings<LimitsOptions, LimitsOptionsValidator>("Limits");
+        services.AddSingleton<HourlyNames>();
         services.AddSingleton<RateLimiter>();
         services.AddSingleton<SignedRequests>();
         services.AddSingleton(_ => new OneMoment(TimeProvider.System));

@@ -1,7 +1,4 @@
-using System.Buffers.Binary;
-using System.Buffers.Text;
 using System.Net;
-using System.Security.Cryptography;
 using System.Text;
 using Microsoft.Extensions.Options;
 using SecureChat.Server.Storage;
@@ -12,19 +9,17 @@ namespace SecureChat.Server.Abuse;
 /// <summary>Takes tokens from the buckets of <see cref="RateLimits"/>.</summary>
 /// <remarks>
 /// Keys in the hot store are <c>limit:name:hash</c>; the subject (an address, an account) is hashed under a secret key that
-/// changes every hour, so that a dump of the hot store names nobody and two of them cannot be joined. A bucket that takes longer than
-/// an hour to fill keeps its name for a month: else every hour would give the whole quota again.
+/// changes every hour. A bucket that takes longer than an hour to fill is carried from name to name, in the same round trip.
 /// </remarks>
 internal sealed class RateLimiter
 {
     private readonly IHotStore _hot;
-    private readonly Secrets _secrets;
-    private readonly TimeProvider _time;
+    private readonly HourlyNames _names;
     private readonly Dictionary<object, TokenBucket> _buckets;
 
-    public RateLimiter(IHotStore hot, Secrets secrets, IOptions<LimitsOptions> options, TimeProvider time)
+    public RateLimiter(IHotStore hot, HourlyNames names, IOptions<LimitsOptions> options)
     {
-        (_hot, _secrets, _time) = (hot, secrets, time);
+        (_hot, _names) = (hot, names);
         _buckets = options.Value.Scale is 0
             ? []
             : RateLimits.All.ToDictionary(limit => (object)limit, options.Value.BucketOf, ReferenceEqualityComparer.Instance);
@@ -55,7 +50,8 @@ internal sealed class RateLimiter
             return Task.FromResult(new TokensTaken(TimeSpan.Zero, limit.Bucket.Size));
         }
 
-        var taken = _hot.TakeTokensAsync(Key(limit, bucket, subject), bucket, amount, ct);
+        var (name, before) = _names.Of($"limit:{limit.Name}:", subject, bucket.Size * bucket.Refill);
+        var taken = _hot.TakeTokensAsync(name, before, bucket, amount, ct);
         return taken.IsCompletedSuccessfully ? taken : OrWithoutStoreAsync(limit, bucket, taken);
     }
 
@@ -74,19 +70,6 @@ internal sealed class RateLimiter
         return bytes.Length is 16 ? bytes[..8] : bytes[..3];
     }
 
-    private string Key(RateLimit limit, TokenBucket bucket, ReadOnlySpan<byte> subject)
-    {
-        var fills = bucket.Size * bucket.Refill;
-        var period = (_time.GetUtcNow() - DateTimeOffset.UnixEpoch) / (fills > Hour ? Month : Hour);
-        Span<byte> key = stackalloc byte[HMACSHA256.HashSizeInBytes];
-        Span<byte> number = stackalloc byte[sizeof(long)];
-        BinaryPrimitives.WriteInt64BigEndian(number, (long)period);
-        HMACSHA256.HashData(_secrets.IdentifierKey, number, key);
-        Span<byte> hash = stackalloc byte[HMACSHA256.HashSizeInBytes];
-        HMACSHA256.HashData(key, subject, hash);
-        return $"limit:{limit.Name}:{Base64Url.EncodeToString(hash[..16])}";
-    }
-
     private static async Task<TokensTaken> OrWithoutStoreAsync(RateLimit limit, TokenBucket bucket, Task<TokensTaken> taken)
     {
         try
@@ -98,7 +81,4 @@ internal sealed class RateLimiter
             return new TokensTaken(TimeSpan.Zero, bucket.Size);
         }
     }
-
-    private static readonly TimeSpan Hour = TimeSpan.FromHours(1);
-    private static readonly TimeSpan Month = TimeSpan.FromDays(30);
 }

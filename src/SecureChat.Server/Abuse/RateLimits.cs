@@ -92,7 +92,7 @@ internal static class RateLimits
 
     /// <summary>KiB stored without an account: 256 MiB a day for whoever shares a network, so that nobody fills the disk.</summary>
     public static readonly RateLimit BytesOfStrangers =
-        new("strangers-kib", LimitScope.Target, new(262_144, TimeSpan.FromMilliseconds(330)), WithoutStore.Refuse, Least: 1024);
+        new("strangers-kib", LimitScope.Target, new(262_144, TimeSpan.FromMilliseconds(329)), WithoutStore.Refuse, Least: 1024);
 
     /// <summary>Changes under one group's or backup's key. A big backup comes as some hundred chunks, once a day.</summary>
     public static readonly RateLimit ChangesUnderOneKey = new("one-key", LimitScope.Target, new(300, TimeSpan.FromSeconds(5)), WithoutStore.Admit);

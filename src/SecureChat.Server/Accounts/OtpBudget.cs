@@ -1,7 +1,6 @@
-using System.Buffers.Text;
-using System.Security.Cryptography;
 using System.Text;
 using Microsoft.Extensions.Options;
+using SecureChat.Server.Abuse;
 using SecureChat.Server.Storage;
 
 namespace SecureChat.Server.Accounts;
@@ -10,11 +9,11 @@ namespace SecureChat.Server.Accounts;
 /// <remarks>
 /// <para>Spec: docs/protocol/abuse.md#codes. Without the hot store no code is sent: behind this is money.</para>
 /// <para>
-/// Keys in the hot store: <c>otp-budget:all</c>, and <c>otp-budget:h</c> with a keyed hash of the range. A bucket of half the budget that
+/// Keys in the hot store: <c>otp-budget:all</c>, and <c>otp-budget:h</c> with a hash of the range under the hour's key. A bucket of half the budget that
 /// refills by the other half in a day: no 24 hours ever see more than the budget.
 /// </para>
 /// </remarks>
-internal sealed class OtpBudget(IHotStore hot, Secrets secrets, IOptions<OtpOptions> options, TimeProvider time, ILogger<OtpBudget> log)
+internal sealed class OtpBudget(IHotStore hot, HourlyNames names, IOptions<OtpOptions> options, TimeProvider time, ILogger<OtpBudget> log)
 {
     private long _lastTold;
 
@@ -22,7 +21,7 @@ internal sealed class OtpBudget(IHotStore hot, Secrets secrets, IOptions<OtpOpti
     public async Task<Funds> LookAsync(Identifier identifier, CancellationToken ct)
     {
         var range = TakeRangeAsync(identifier, 0, ct);
-        var all = await TakeAsync("otp-budget:all", options.Value.MaxPerDay, 0, ct);
+        var all = await TakeAsync("otp-budget:all", [], options.Value.MaxPerDay, 0, ct);
         return Worse(FundsOf(all, options.Value.MaxPerDay), FundsOf(await range, options.Value.MaxPerRangePerDay));
     }
 
@@ -30,7 +29,7 @@ internal sealed class OtpBudget(IHotStore hot, Secrets secrets, IOptions<OtpOpti
     public async Task<bool> SpendAsync(Identifier identifier, CancellationToken ct)
     {
         var range = TakeRangeAsync(identifier, 1, ct);
-        var all = await TakeAsync("otp-budget:all", options.Value.MaxPerDay, 1, ct);
+        var all = await TakeAsync("otp-budget:all", [], options.Value.MaxPerDay, 1, ct);
         var spent = all.Wait == TimeSpan.Zero && (await range).Wait == TimeSpan.Zero;
         if (!spent)
         {
@@ -58,12 +57,12 @@ internal sealed class OtpBudget(IHotStore hot, Secrets secrets, IOptions<OtpOpti
             return Task.FromResult(new TokensTaken(TimeSpan.Zero, options.Value.MaxPerRangePerDay));
         }
 
-        var hash = HMACSHA256.HashData(secrets.IdentifierKey, Encoding.ASCII.GetBytes("range:" + range));
-        return TakeAsync($"otp-budget:{Base64Url.EncodeToString(hash.AsSpan(0, 16))}", options.Value.MaxPerRangePerDay, amount, ct);
+        var (name, before) = names.Of("otp-budget:", Encoding.ASCII.GetBytes(range), TimeSpan.FromDays(1));
+        return TakeAsync(name, before, options.Value.MaxPerRangePerDay, amount, ct);
     }
 
-    private Task<TokensTaken> TakeAsync(string key, int perDay, double amount, CancellationToken ct) =>
-        hot.TakeTokensAsync(key, new TokenBucket(perDay / 2.0, TimeSpan.FromDays(1) / (perDay / 2.0)), amount, ct);
+    private Task<TokensTaken> TakeAsync(string key, string[] before, int perDay, double amount, CancellationToken ct) =>
+        hot.TakeTokensAsync(key, before, new TokenBucket(perDay / 2.0, TimeSpan.FromDays(1) / (perDay / 2.0)), amount, ct);
 
     // Half of what is there at once: from then on every code takes work.
     private static Funds FundsOf(TokensTaken bucket, int perDay) =>

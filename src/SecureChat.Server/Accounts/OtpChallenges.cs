@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using SecureChat.Protocol.Accounts;
+using SecureChat.Server.Abuse;
 using SecureChat.Server.Storage;
 
 namespace SecureChat.Server.Accounts;
@@ -12,28 +13,29 @@ namespace SecureChat.Server.Accounts;
 /// <para>Spec: docs/protocol/accounts.md#one-time-codes.</para>
 /// <para>
 /// Keys in the hot store: <c>otp:challenge</c> holds the identifier's hash (32 bytes), the code's keyed hash (32) and the range of a number;
-/// <c>otp-tries:challenge</c> counts; <c>otp-wait:identifier</c> holds when the next code may be asked for (Unix ms);
-/// <c>otp-sent:identifier</c> counts codes of the last day.
+/// <c>otp-tries:challenge</c> counts; <c>otp-wait:h</c> holds when the next code may be asked for (Unix ms) and <c>otp-sent:h</c> counts
+/// codes of the last day, under hashes of the identifier that change every hour.
 /// </para>
 /// </remarks>
-internal sealed class OtpChallenges(IHotStore hot, Secrets secrets, TimeProvider time)
+internal sealed class OtpChallenges(IHotStore hot, Secrets secrets, HourlyNames names, TimeProvider time)
 {
     /// <summary>Makes a code, or tells how long to wait for the next one.</summary>
     public async Task<(OtpMessage? Issued, TimeSpan Wait)> IssueAsync(Identifier identifier, CancellationToken ct)
     {
         var hash = identifier.Hash(secrets);
-        var subject = Base64Url.EncodeToString(hash);
+        var (waiting, sending) = (names.Of("otp-wait:", hash, LongestWait * 2), names.Of("otp-sent:", hash, TimeSpan.FromDays(1)));
+        await Task.WhenAll(hot.RenameAsync(waiting.Now, waiting.Before, ct), hot.RenameAsync(sending.Now, sending.Before, ct));
         var now = time.GetUtcNow();
-        if (await hot.GetAsync($"otp-wait:{subject}", ct) is { } until
+        if (await hot.GetAsync(waiting.Now, ct) is { } until
             && WaitUntil(until) - now is { } left && left > TimeSpan.Zero)
         {
             return (null, left);
         }
 
-        var sent = await hot.CountAsync($"otp-sent:{subject}", TimeSpan.FromDays(1), ct);
+        var sent = await hot.CountAsync(sending.Now, TimeSpan.FromDays(1), ct);
         var wait = Backoff(sent);
         var next = Encoding.ASCII.GetBytes((now + wait).ToUnixTimeMilliseconds().ToString(CultureInfo.InvariantCulture));
-        if (!await hot.AddAsync($"otp-wait:{subject}", next, wait, ct))
+        if (!await hot.AddAsync(waiting.Now, next, wait, ct))
         {
             // Of two requests at once, the other one sends.
             return (null, wait);
@@ -77,9 +79,10 @@ internal sealed class OtpChallenges(IHotStore hot, Secrets secrets, TimeProvider
 
     // 30 s, 1 min, 2 min … 1 h: at most about 30 codes a day, which makes 150 guesses at one in a million each.
     private static TimeSpan Backoff(long sent) =>
-        TimeSpan.FromSeconds(Math.Min(3600, 30 * Math.Pow(2, Math.Min(sent, 10) - 1)));
+        TimeSpan.FromSeconds(Math.Min(LongestWait.TotalSeconds, 30 * Math.Pow(2, Math.Min(sent, 10) - 1)));
 
     private const int MaxTries = 5;
+    private static readonly TimeSpan LongestWait = TimeSpan.FromHours(1);
     private static readonly TimeSpan Life = TimeSpan.FromMinutes(10);
 }
 

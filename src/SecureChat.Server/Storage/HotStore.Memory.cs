@@ -7,6 +7,7 @@ namespace SecureChat.Server.Storage;
 internal sealed class MemoryHotStore(TimeProvider time) : IHotStore
 {
     private readonly ConcurrentDictionary<string, Entry> _entries = new(StringComparer.Ordinal);
+    private readonly Lock _renaming = new();
     private readonly ConcurrentDictionary<string, Subscription[]> _subscriptions = new(StringComparer.Ordinal);
 
     public string Name => "process memory";
@@ -59,14 +60,22 @@ internal sealed class MemoryHotStore(TimeProvider time) : IHotStore
         return Task.FromResult((long)entry.Number);
     }
 
-    public Task<TokensTaken> TakeTokensAsync(string key, TokenBucket bucket, double amount, CancellationToken ct)
+    public Task<TokensTaken> TakeTokensAsync(
+        string key, IReadOnlyList<string> before, TokenBucket bucket, double amount, CancellationToken ct)
     {
+        Rename(key, before);
         var wait = TimeSpan.Zero;
         var entry = _entries.AddOrUpdate(
             key,
             _ => Draw(null, bucket, amount, out wait),
             (_, old) => Draw(IsAlive(old) ? old : null, bucket, amount, out wait));
         return Task.FromResult(new TokensTaken(wait, entry.Number));
+    }
+
+    public Task RenameAsync(string key, IReadOnlyList<string> before, CancellationToken ct)
+    {
+        Rename(key, before);
+        return Task.CompletedTask;
     }
 
     public Task<double> AddDecayingAsync(string key, double amount, TimeSpan halfLife, CancellationToken ct)
@@ -138,6 +147,33 @@ internal sealed class MemoryHotStore(TimeProvider time) : IHotStore
         wait = granted ? TimeSpan.Zero : (amount - tokens) * bucket.Refill;
         var left = granted ? tokens - amount : tokens;
         return new Entry([], now + ((bucket.Size - left) * bucket.Refill)) { Number = left, Touched = now };
+    }
+
+    private void Rename(string key, IReadOnlyList<string> before)
+    {
+        // One at a time: between an old name's end and the new one's beginning nobody else may find neither.
+        if (before.Count is 0 || (_entries.TryGetValue(key, out var there) && IsAlive(there)))
+        {
+            return;
+        }
+
+        lock (_renaming)
+        {
+            if (_entries.TryGetValue(key, out there) && IsAlive(there))
+            {
+                return;
+            }
+
+            foreach (var name in before)
+            {
+                if (_entries.TryGetValue(name, out var found) && IsAlive(found))
+                {
+                    _entries[key] = found;
+                    _entries.TryRemove(name, out _);
+                    return;
+                }
+            }
+        }
     }
 
     private bool IsAlive(Entry entry) => entry.Deadline > time.GetUtcNow();

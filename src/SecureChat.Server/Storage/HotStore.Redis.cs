@@ -18,10 +18,23 @@ internal sealed class RedisHotStore(IConnectionMultiplexer redis) : IHotStore
         return 0
         """;
 
-    // KEYS: bucket. ARGV: size, milliseconds per token, amount.
+    // KEYS: the name now, then those of before, the newest first. What has one of those takes the name of now, unless there is something.
+    private const string RenameScript = """
+        if #KEYS > 1 and redis.call('EXISTS', KEYS[1]) == 0 then
+            for i = 2, #KEYS do
+                if redis.call('EXISTS', KEYS[i]) == 1 then
+                    redis.call('RENAME', KEYS[i], KEYS[1])
+                    break
+                end
+            end
+        end
+
+        """;
+
+    // KEYS: bucket, then its names of before (see above). ARGV: size, milliseconds per token, amount.
     // The bucket is a hash {t: tokens, at: microseconds of Redis' own clock}; it is deleted by its TTL once it is full again.
     // Returns milliseconds to wait (0 when granted) and the tokens left, as text. A refusal writes nothing, so fractions of a token survive.
-    private const string TokensScript = """
+    private const string TokensScript = RenameScript + """
         local time = redis.call('TIME')
         local now = time[1] * 1000000 + time[2]
         local size, refill, amount = tonumber(ARGV[1]), tonumber(ARGV[2]) * 1000, tonumber(ARGV[3])
@@ -83,12 +96,16 @@ internal sealed class RedisHotStore(IConnectionMultiplexer redis) : IHotStore
     public async Task<long> CountAsync(string key, TimeSpan life, CancellationToken ct) =>
         (long)await _db.ScriptEvaluateAsync(CountScript, [key], [Milliseconds(life)]).WaitAsync(ct);
 
-    public async Task<TokensTaken> TakeTokensAsync(string key, TokenBucket bucket, double amount, CancellationToken ct)
+    public async Task<TokensTaken> TakeTokensAsync(
+        string key, IReadOnlyList<string> before, TokenBucket bucket, double amount, CancellationToken ct)
     {
         var taken = (RedisResult[])(await _db.ScriptEvaluateAsync(
-            TokensScript, [key], [bucket.Size, bucket.Refill.TotalMilliseconds, amount]).WaitAsync(ct))!;
+            TokensScript, Names(key, before), [bucket.Size, bucket.Refill.TotalMilliseconds, amount]).WaitAsync(ct))!;
         return new TokensTaken(TimeSpan.FromMilliseconds((double)taken[0]), (double)taken[1]);
     }
+
+    public Task RenameAsync(string key, IReadOnlyList<string> before, CancellationToken ct) =>
+        _db.ScriptEvaluateAsync(RenameScript, Names(key, before)).WaitAsync(ct);
 
     public async Task<double> AddDecayingAsync(string key, double amount, TimeSpan halfLife, CancellationToken ct) =>
         (double)await _db.ScriptEvaluateAsync(DecayScript, [key], [amount, halfLife.TotalMilliseconds]).WaitAsync(ct);
@@ -119,6 +136,8 @@ internal sealed class RedisHotStore(IConnectionMultiplexer redis) : IHotStore
         queue.OnMessage(notice => handler((byte[]?)notice.Message ?? []));
         return new Subscription(queue);
     }
+
+    private static RedisKey[] Names(string key, IReadOnlyList<string> before) => [key, .. before.Select(name => (RedisKey)name)];
 
     private static long Milliseconds(TimeSpan life) => Math.Max(1, (long)Math.Ceiling(life.TotalMilliseconds));
 

@@ -35,8 +35,16 @@ internal interface IHotStore
     Task<long> CountAsync(string key, TimeSpan life, CancellationToken ct);
 
     /// <summary>Takes tokens from a bucket that refills steadily; one round trip; fractions of a token are kept.</summary>
+    /// <param name="before">
+    /// Names under which the bucket was kept before, the newest first: if there is none under <paramref name="key"/>, the first
+    /// that is found goes on. In a cluster all of them have to be in one slot.
+    /// </param>
     /// <remarks>A refusal takes nothing; taking 0 looks without touching.</remarks>
-    Task<TokensTaken> TakeTokensAsync(string key, TokenBucket bucket, double amount, CancellationToken ct);
+    Task<TokensTaken> TakeTokensAsync(string key, IReadOnlyList<string> before, TokenBucket bucket, double amount, CancellationToken ct);
+
+    /// <summary>Gives a value or a count that is under one of the names <paramref name="before"/> the name <paramref name="key"/>, unless that is taken.</summary>
+    /// <remarks>One round trip; its life stays as it is. In a cluster all names have to be in one slot.</remarks>
+    Task RenameAsync(string key, IReadOnlyList<string> before, CancellationToken ct);
 
     /// <summary>Adds to a counter that halves itself every <paramref name="halfLife"/> and never falls below 0; returns its new value.</summary>
     Task<double> AddDecayingAsync(string key, double amount, TimeSpan halfLife, CancellationToken ct);

@@ -1,6 +1,8 @@
+using System.Globalization;
 using System.Net;
 using SecureChat.Protocol.Accounts;
 using SecureChat.Server.Abuse;
+using SecureChat.Server.Storage;
 using SecureChat.Server.Tests.Support;
 using SecureChat.Tests;
 
@@ -71,20 +73,90 @@ public sealed class RateLimitTests
         Assert.Equal(shared, RateLimiter.Network(IPAddress.Parse(one)).AsSpan().SequenceEqual(RateLimiter.Network(IPAddress.Parse(other))));
 
     [Fact]
-    public async Task Names_in_the_hot_store_change_every_hour_and_a_daily_quota_does_not_start_again_with_them()
+    public async Task Names_in_the_hot_store_change_every_hour_of_every_limit_and_of_codes()
+    {
+        await using var node = await Node.StartAsync(("Limits:Scale", "1"));
+        var (hot, account) = ((MemoryHotStore)node.Get<IHotStore>(), Ids.New());
+
+        var before = await NamesAfterUseAsync();
+        node.Clock.AdjustTime(node.Clock.GetUtcNow() + TimeSpan.FromHours(1));
+        var after = await NamesAfterUseAsync();
+
+        Assert.Equal(RateLimits.All.Count + 4, before.Count);
+        Assert.Equal(before.Count, after.Count);
+        Assert.Equal(["{otp-budget}", "{otp-sent}", "{otp-wait}"], before.Select(name => name.Split(':')[0]).Where(name => name[1] is 'o').Order());
+        Assert.Equal("otp-budget:all", Assert.Single(before.Intersect(after)));
+
+        async Task<HashSet<string>> NamesAfterUseAsync()
+        {
+            foreach (var limit in RateLimits.All)
+            {
+                Assert.Equal(TimeSpan.Zero, await node.Get<RateLimiter>().TakeAsync(limit, account, limit.Least, Ct));
+            }
+
+            Assert.Equal("200", await (await node.Http.PostAsync("/v1/auth/otp", new OtpRequest(Phone: "+4915112345678"))).OutcomeAsync());
+            Assert.Equal(hot.Names.Count(name => name.StartsWith("otp:", StringComparison.Ordinal)), await Eventually.IsAsync(
+                hot.Names.Count(name => name.StartsWith("otp:", StringComparison.Ordinal)), () => Task.FromResult(node.Outbox.Count)));
+            await hot.ExpireAsync(Ct);
+
+            // The challenge of a code is random, and the request's own limit is that of its network.
+            var network = node.Get<HourlyNames>().Of("limit:otp:", RateLimiter.Network(null), TimeSpan.FromMinutes(10)).Now;
+            return [.. hot.Names.Where(name => name.Contains("limit:", StringComparison.Ordinal) || name.Contains("otp-", StringComparison.Ordinal))
+                .Where(name => name != network)];
+        }
+    }
+
+    [Fact]
+    public async Task A_quota_of_more_than_an_hour_does_not_start_again_with_its_name_however_long_nobody_looked()
     {
         await using var node = await Node.StartAsync(("Limits:Scale", "1"));
         var (limiter, account) = (node.Get<RateLimiter>(), Ids.New());
-        for (var i = 0; i < 100; i++)
+        Assert.Equal(TimeSpan.Zero, await limiter.TakeAsync(RateLimits.LookUp, account, 100, Ct));
+        Assert.Equal(TimeSpan.Zero, await limiter.TakeAsync(RateLimits.OneTimeKeysOfPair, account, 4, Ct));
+
+        node.Clock.AdjustTime(node.Clock.GetUtcNow() + TimeSpan.FromMinutes(90));
+        Assert.True(await limiter.TakeAsync(RateLimits.OneTimeKeysOfPair, account, 4, Ct) > TimeSpan.Zero);
+        node.Clock.AdjustTime(node.Clock.GetUtcNow() + TimeSpan.FromHours(18.5));
+
+        Assert.True(await limiter.TakeAsync(RateLimits.LookUp, account, 85, Ct) > TimeSpan.Zero);
+        Assert.Equal(TimeSpan.Zero, await limiter.TakeAsync(RateLimits.LookUp, account, 83, Ct));
+        Assert.Equal(TimeSpan.Zero, await limiter.TakeAsync(RateLimits.OneTimeKeysOfPair, account, 4, Ct));
+    }
+
+    [Fact]
+    public async Task Two_nodes_draw_from_one_bucket_in_one_round_trip_each()
+    {
+        await using var redis = await TemporaryRedis.StartAsync(Ct);
+        (string, string)[] stores =
+        [
+            ("Storage:Postgres", await TemporaryServers.NewPostgresDatabaseAsync()), ("Storage:Redis", redis.ConnectionString),
+            ("Limits:Scale", "1"), ("Secrets:IdentifierKey", Convert.ToBase64String(System.Security.Cryptography.RandomNumberGenerator.GetBytes(32))),
+        ];
+        await using var one = await Node.StartAsync(clock: null, stores);
+        await using var other = await Node.StartAsync(clock: null, stores);
+        await using var store = await StackExchange.Redis.ConnectionMultiplexer.ConnectAsync(redis.ConnectionString + ",allowAdmin=true");
+        var (server, subject) = (store.GetServers()[0], Ids.New());
+        await one.Get<RateLimiter>().TakeAsync(RateLimits.LookUp, subject, 0, Ct);
+
+        await server.ExecuteAsync("CONFIG", "RESETSTAT");
+        for (var i = 0; i < 10; i++)
         {
-            Assert.Equal(TimeSpan.Zero, await limiter.TakeAsync(RateLimits.LookUp, account, 1, Ct));
+            Assert.Equal(TimeSpan.Zero, await (i % 2 is 0 ? one : other).Get<RateLimiter>().TakeAsync(RateLimits.RequestOtp, subject, 1, Ct));
         }
 
-        Assert.Equal(TimeSpan.Zero, await limiter.TakeAsync(RateLimits.Register, account, 20, Ct));
-        node.Clock.AdjustTime(node.Clock.GetUtcNow() + TimeSpan.FromHours(1));
+        for (var i = 0; i < 100; i++)
+        {
+            await (i % 2 is 0 ? one : other).Get<RateLimiter>().TakeAsync(RateLimits.LookUp, subject, 1, Ct);
+        }
 
-        Assert.True(await limiter.TakeAsync(RateLimits.LookUp, account, 10, Ct) > TimeSpan.Zero);
-        Assert.Equal(TimeSpan.Zero, await limiter.TakeAsync(RateLimits.Register, account, 20, Ct));
+        var eleventh = await other.Get<RateLimiter>().TakeAsync(RateLimits.RequestOtp, subject, 1, Ct);
+        var calls = (await server.InfoAsync("commandstats")).SelectMany(group => group)
+            .Where(line => line.Key is "cmdstat_evalsha" or "cmdstat_eval").Sum(line => int.Parse(line.Value.Split('=', ',')[1], CultureInfo.InvariantCulture));
+
+        Assert.InRange(eleventh, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(1));
+
+        // The second node may have had to hand the script over once, and both have work of their own.
+        Assert.InRange(calls, 111, 130);
     }
 
     [Fact]

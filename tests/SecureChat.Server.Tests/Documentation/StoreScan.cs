@@ -77,7 +77,8 @@ internal sealed class StoreScan(Node node)
         }
     }
 
-    private static string First(string name) => name.Split(':')[0];
+    private static string First(string name) =>
+        name.Replace("{", "", StringComparison.Ordinal).Replace("}", "", StringComparison.Ordinal).Split(':')[0];
 
     private async Task ReadAsync(DbConnection connection, HashSet<string> fields, bool isPostgres, CancellationToken ct)
     {
@@ -120,7 +121,7 @@ internal sealed class StoreScan(Node node)
         var (store, server) = (redis.GetDatabase(), redis.GetServers()[0]);
         await foreach (var key in server.KeysAsync(store.Database).WithCancellation(ct))
         {
-            HotNames.Add(First(key.ToString().Replace("{", "", StringComparison.Ordinal).Replace("}", "", StringComparison.Ordinal)));
+            HotNames.Add(First(key.ToString()));
             _values.Add((byte[])key!);
             _values.AddRange(await store.KeyTypeAsync(key) switch
             {

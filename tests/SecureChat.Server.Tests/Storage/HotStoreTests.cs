@@ -91,8 +91,8 @@ public sealed class HotStoreTests
             Enumerable.Range(0, 64).Select(_ => Task.Run(() => TakeAsync(hot, "limit:a", bucket, 1), Ct)));
 
         Assert.Equal(10, waits.Count(wait => wait == TimeSpan.Zero));
-        Assert.InRange((await hot.TakeTokensAsync("limit:a", bucket, 0, Ct)).Left, 0, 0.1);
-        Assert.Equal(10, (await hot.TakeTokensAsync("limit:a-other", bucket, 0, Ct)).Left);
+        Assert.InRange((await hot.TakeTokensAsync("limit:a", [], bucket, 0, Ct)).Left, 0, 0.1);
+        Assert.Equal(10, (await hot.TakeTokensAsync("limit:a-other", [], bucket, 0, Ct)).Left);
         Assert.All(
             waits.Where(wait => wait > TimeSpan.Zero),
             wait => Assert.InRange(wait, TimeSpan.FromMinutes(59), TimeSpan.FromHours(1)));
@@ -128,6 +128,25 @@ public sealed class HotStoreTests
         await clock.PassAsync(Short);
         Assert.Equal(TimeSpan.Zero, await TakeAsync(hot, "limit:d", quick, 2));
         Assert.True(await TakeAsync(hot, "limit:d", quick, 2) > TimeSpan.Zero);
+    }
+
+    [Theory, EveryHotStore]
+    internal async Task A_bucket_and_a_count_go_on_under_their_next_name_and_end_under_the_one_before(IHotStore hot)
+    {
+        var bucket = new TokenBucket(Size: 10, Refill: TimeSpan.FromHours(1));
+        Assert.Equal(0, (await hot.TakeTokensAsync("{limit:e}:1", [], bucket, 7, Ct)).Wait.Ticks);
+        await hot.CountAsync("{otp-sent}:1", Long, Ct);
+        await hot.CountAsync("{otp-sent}:3", Long, Ct);
+
+        Assert.NotEqual(0, (await hot.TakeTokensAsync("{limit:e}:3", ["{limit:e}:2", "{limit:e}:1"], bucket, 4, Ct)).Wait.Ticks);
+        Assert.Equal(0, (await hot.TakeTokensAsync("{limit:e}:4", ["{limit:e}:3", "{limit:e}:2"], bucket, 2, Ct)).Wait.Ticks);
+        await hot.RenameAsync("{otp-sent}:2", ["{otp-sent}:0", "{otp-sent}:1"], Ct);
+        await hot.RenameAsync("{otp-sent}:2", ["{otp-sent}:3"], Ct);
+
+        Assert.InRange((await hot.TakeTokensAsync("{limit:e}:4", ["{limit:e}:1"], bucket, 0, Ct)).Left, 0.9, 1.1);
+        Assert.Equal(10, (await hot.TakeTokensAsync("{limit:e}:1", [], bucket, 0, Ct)).Left);
+        Assert.Equal((2, 1, 2), (
+            await hot.CountAsync("{otp-sent}:2", Long, Ct), await hot.CountAsync("{otp-sent}:1", Long, Ct), await hot.CountAsync("{otp-sent}:3", Long, Ct)));
     }
 
     [Theory, EveryHotStore]
@@ -184,7 +203,7 @@ public sealed class HotStoreTests
     }
 
     private static async Task<TimeSpan> TakeAsync(IHotStore hot, string key, TokenBucket bucket, double amount) =>
-        (await hot.TakeTokensAsync(key, bucket, amount, Ct)).Wait;
+        (await hot.TakeTokensAsync(key, [], bucket, amount, Ct)).Wait;
 
     private static string Text(ReadOnlyMemory<byte> notice) => System.Text.Encoding.UTF8.GetString(notice.Span);
 }

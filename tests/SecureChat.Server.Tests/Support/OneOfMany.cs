@@ -43,8 +43,12 @@ internal sealed class OneOfMany(IHotStore hot) : IHotStore
 
     public async Task<long> CountAsync(string key, TimeSpan life, CancellationToken ct) => await Hot.CountAsync(key, life, ct);
 
-    public async Task<TokensTaken> TakeTokensAsync(string key, TokenBucket bucket, double amount, CancellationToken ct) =>
-        await Hot.TakeTokensAsync(key, bucket, amount, ct);
+    public async Task<TokensTaken> TakeTokensAsync(
+        string key, IReadOnlyList<string> before, TokenBucket bucket, double amount, CancellationToken ct) =>
+        await Hot.TakeTokensAsync(key, before, bucket, amount, ct);
+
+    public async Task RenameAsync(string key, IReadOnlyList<string> before, CancellationToken ct) =>
+        await Hot.RenameAsync(key, before, ct);
 
     public async Task<double> AddDecayingAsync(string key, double amount, TimeSpan halfLife, CancellationToken ct) =>
         await Hot.AddDecayingAsync(key, amount, halfLife, ct);
