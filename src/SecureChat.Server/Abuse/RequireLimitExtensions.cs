@@ -26,6 +26,9 @@ internal static class RequireLimitExtensions
         return builder;
     }
 
+    /// <summary>Marks an endpoint whose wrong secrets are counted.</summary>
+    public sealed record FailuresCounted;
+
     /// <summary>Counts answers of this endpoint that say that a secret was wrong, under the caller's network.</summary>
     public static TBuilder CountFailures<TBuilder>(this TBuilder builder)
         where TBuilder : IEndpointConventionBuilder =>
@@ -43,7 +46,7 @@ internal static class RequireLimitExtensions
             }
 
             return result;
-        });
+        }).WithMetadata(new FailuresCounted());
 
     // Refused, or asked for work: after the rate limit, which bounds the questions too.
     private static async Task JudgeAsync(HttpContext context, RateLimit limit, Detector[] detectors, RequestDelegate next)

@@ -141,7 +141,7 @@ public sealed class RefusalTiming(ITestOutputHelper output)
     }
 
     // Made once: only one recipient changes from request to request.
-    private static byte[] Many(IReadOnlyList<Guid> friends)
+    internal static byte[] Many(IReadOnlyList<Guid> friends)
     {
         Guid[] to = [.. friends, Placeholder];
         var recipients = to.Select(account => new MultiRecipient(ServiceId.OfAccount(account), Sender.PublicKey, [new RecipientDevice(1, 1)]));
