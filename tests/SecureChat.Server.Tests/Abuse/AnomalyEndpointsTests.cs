@@ -222,7 +222,7 @@ public sealed class AnomalyEndpointsTests
         return await node.Http.PostAsync("/v1/auth/register", new Register(person.IdentityKey, person.NewDevice(), challenge, code, invite));
     }
 
-    private static async Task<HttpResponseMessage> PostAsync<T>(HttpClient http, string path, T body, string from, string? proof = null)
+    internal static async Task<HttpResponseMessage> PostAsync<T>(HttpClient http, string path, T body, string from, string? proof = null)
     {
         var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = JsonContent.Create(body, options: Node.Json) };
         request.Headers.Add("X-Forwarded-For", from);
@@ -235,7 +235,7 @@ public sealed class AnomalyEndpointsTests
     }
 
     // Does the work that an answer asks for.
-    private static async Task<string> WorkAsync(HttpResponseMessage asked)
+    internal static async Task<string> WorkAsync(HttpResponseMessage asked)
     {
         using var problem = JsonDocument.Parse(await asked.TextAsync());
         var difficulty = problem.RootElement.GetProperty("difficulty").GetInt32();
