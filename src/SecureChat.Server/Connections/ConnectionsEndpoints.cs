@@ -83,9 +83,9 @@ internal static class ConnectionsEndpoints
     /// <summary><c>GET /ws/provisioning</c>: a device that is not linked yet gets an address and waits there for one message.</summary>
     private static async Task<Func<Task>> OpenProvisioningAsync(HttpContext context, IServiceProvider services, string protocol)
     {
-        if (!services.GetRequiredService<SocketAdmission>().IsAllowed(context.Request.Headers.Origin))
+        if (services.GetRequiredService<SocketAdmission>().RefuseAnonymous(context.Request.Headers.Origin, NamesItself(context.Request)) is { } refusal)
         {
-            return () => RefuseAsync(context, ProtocolError.Forbidden, default);
+            return () => RefuseAsync(context, refusal, default);
         }
 
         var address = await services.GetRequiredService<ProvisioningAddresses>().OpenAsync(context.RequestAborted);
@@ -104,10 +104,9 @@ internal static class ConnectionsEndpoints
         HttpContext context, IServiceProvider services, string protocol, AnonymousSocket anonymous)
     {
         var request = context.Request;
-        var namesItself = request.Headers.Authorization.Count > 0 || request.Query.ContainsKey("ticket");
         var isOwnPage = anonymous.HasOwnPages && request.Headers.Origin == $"{request.Scheme}://{request.Host}";
         var origin = isOwnPage ? null : (string?)request.Headers.Origin;
-        if (services.GetRequiredService<SocketAdmission>().RefuseAnonymous(origin, namesItself) is { } refusal)
+        if (services.GetRequiredService<SocketAdmission>().RefuseAnonymous(origin, NamesItself(request)) is { } refusal)
         {
             return Task.FromResult<Func<Task>>(() => RefuseAsync(context, refusal, default));
         }
@@ -120,6 +119,8 @@ internal static class ConnectionsEndpoints
             await anonymous.RunAsync(socket, client);
         });
     }
+
+    private static bool NamesItself(HttpRequest request) => request.Headers.Authorization.Count > 0 || request.Query.ContainsKey("ticket");
 
     private static async Task<WebSocket> AcceptAsync(HttpContext context, string protocol, TimeSpan keepAlive)
     {

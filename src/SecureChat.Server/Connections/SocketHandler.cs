@@ -96,7 +96,7 @@ internal sealed class SocketHandler(
         var isJson = SocketAdmission.IsJson(protocol);
         if (isProvisioning || other is not null)
         {
-            var namesItself = other is not null && (request["Authorization"] is not null || request.Ticket is not null);
+            var namesItself = request["Authorization"] is not null || request.Ticket is not null;
             if (admission.RefuseAnonymous(request["Origin"], namesItself) is { } reason)
             {
                 await RefuseAsync(connection, reason, default, ct);

@@ -1,4 +1,6 @@
+using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Authorization;
+using Microsoft.AspNetCore.Http.Metadata;
 using Microsoft.AspNetCore.Routing;
 using SecureChat.Protocol.Proto;
 using SecureChat.Server.Abuse;
@@ -9,7 +11,7 @@ using SecureChat.Server.Tests.Support;
 namespace SecureChat.Server.Tests.Architecture;
 
 /// <summary>No door without a lock and a limit.</summary>
-public sealed class RouteTests
+public sealed partial class RouteTests
 {
     /// <summary>What a stranger may call, each with its reason.</summary>
     private static readonly Dictionary<string, string> OpenToStrangers = new()
@@ -53,6 +55,75 @@ public sealed class RouteTests
         ["GET /ws/provisioning"] = "a new device has no credentials yet",
         ["GET /ws/rooms"] = "a peer of a group call must not name itself; the handshake refuses credentials",
     };
+
+    /// <summary>What a stranger may call and whoever has a name as well: nothing there could link the two.</summary>
+    private static readonly Dictionary<string, string> OpenToEverybody = new()
+    {
+        ["GET /health/live"] = "says nothing of anybody",
+        ["GET /health/ready"] = "as above",
+        ["GET /.well-known/data-held.json"] = "as above",
+        ["GET /.well-known/jwks.json"] = "as above",
+        ["GET /version"] = "as above",
+        ["GET /v1/senders/root"] = "as above",
+        ["GET /openapi/{documentName}.json"] = "as above",
+        ["OPTIONS /v1/media"] = "as above",
+        ["GET /call-demo"] = "as above",
+        ["GET /call-demo/{file}"] = "as above",
+        ["POST /v1/auth/otp"] = "the caller becomes somebody here",
+        ["POST /v1/auth/register"] = "as above",
+        ["POST /v1/auth/refresh"] = "as above",
+        ["POST /v1/devices/link"] = "as above",
+        ["POST /v1/keys/fetch"] = "with a name or without, each with its own budget",
+        ["HEAD /v1/media/uploads/{key}"] = "tus clients send the headers of the announcement along with every part; nobody reads them there",
+        ["PATCH /v1/media/uploads/{key}"] = "as above",
+        ["DELETE /v1/media/uploads/{key}"] = "as above",
+        ["POST /v1/media/uploads/{key}"] = "as above",
+        ["GET /ws"] = "the handshake reads them itself",
+    };
+
+    /// <summary>Sockets, which are short-circuited past what refuses; their handshakes do, and have tests of their own.</summary>
+    private static readonly string[] AnonymousSockets = ["GET /ws/provisioning", "GET /ws/rooms"];
+
+    [Fact]
+    public async Task M3_every_door_of_strangers_refuses_names_or_is_on_the_list_of_those_where_they_link_nothing()
+    {
+        await using var node = await Node.StartAsync();
+        using var member = await Member.SignUpAsync(node, "ada@chat.example");
+        var routes = RoutesOf(node).Where(route => OpenToStrangers.ContainsKey(route.Name)).ToList();
+
+        var anonymous = routes.Where(route => route.Endpoint.Metadata.GetMetadata<RefuseCredentialsExtensions.Anonymous>() is not null).ToList();
+
+        Assert.Equal(
+            routes.Select(route => route.Name).Except(OpenToEverybody.Keys).Except(AnonymousSockets).Order(),
+            anonymous.Select(route => route.Name).Order());
+        foreach (var (name, endpoint) in anonymous)
+        {
+            var type = endpoint.Metadata.GetMetadata<IAcceptsMetadata>()?.ContentTypes[0] ?? "application/json";
+            var (method, path) = (name.Split(' ')[0], Braces().Replace(name.Split(' ')[1], "1"));
+            foreach (var (header, value) in new[] { ("Authorization", $"Bearer {member.Session.AccessToken}"), ("Cookie", "a=b") })
+            {
+                using var request = new HttpRequestMessage(new HttpMethod(method), path) { Content = new ByteArrayContent([]) { Headers = { ContentType = new(type) } } };
+                request.Headers.Add(header, value);
+                using var answer = await node.Http.SendAsync(request, TestContext.Current.CancellationToken);
+                Assert.Equal((name, "400 credentials_refused"), (name, await answer.OutcomeAsync()));
+            }
+        }
+    }
+
+    [Fact]
+    public async Task M9_no_answer_of_any_door_may_be_stored()
+    {
+        await using var node = await Node.StartAsync();
+
+        // Public keys that are the same for everybody: whoever has them from a cache has learnt that somebody asked this server for its keys.
+        foreach (var (name, _) in RoutesOf(node).Where(route => !IsDocs(route.Name) && route.Name is not "GET /.well-known/jwks.json"))
+        {
+            var path = Braces().Replace(name.Split(' ')[1], "1");
+            using var request = new HttpRequestMessage(new HttpMethod(name.Split(' ')[0]), path);
+            using var answer = await node.Http.SendAsync(request, TestContext.Current.CancellationToken);
+            Assert.True(answer.Headers.CacheControl?.NoStore, $"{name}: {(int)answer.StatusCode} {answer.Headers.CacheControl}");
+        }
+    }
 
     [Fact]
     public async Task Every_route_asks_for_credentials_or_is_on_the_list_of_open_ones()
@@ -108,6 +179,9 @@ public sealed class RouteTests
 
     // The reference page and its files, in Development only.
     private static bool IsDocs(string name) => name.StartsWith("GET /docs", StringComparison.Ordinal);
+
+    [GeneratedRegex("\\{[^}]*\\}")]
+    private static partial Regex Braces();
 
     private static List<(string Name, RouteEndpoint Endpoint)> RoutesOf(Node node)
     {

@@ -55,16 +55,34 @@ public sealed class ProvisioningSocketTests
         Assert.Contains("403", refused.Message, StringComparison.Ordinal);
     }
 
-    private static async Task<ClientWebSocket> ConnectAsync(LoopbackNode node, bool bare, string? origin = null, bool isJson = false)
+    [Theory, InlineData(false), InlineData(true)]
+    public async Task A_device_that_names_itself_is_told_and_gets_no_address(bool bare)
+    {
+        await using var node = await LoopbackNode.StartAsync();
+        var device = await node.NewDeviceAsync();
+
+        var token = await Assert.ThrowsAsync<WebSocketException>(() => ConnectAsync(node, bare, token: device.AccessToken));
+        var ticket = await Assert.ThrowsAsync<WebSocketException>(() => ConnectAsync(node, bare, query: "?ticket=any"));
+
+        Assert.All([token, ticket], refused => Assert.Contains("400", refused.Message, StringComparison.Ordinal));
+    }
+
+    private static async Task<ClientWebSocket> ConnectAsync(
+        LoopbackNode node, bool bare, string? origin = null, bool isJson = false, string? token = null, string query = "")
     {
         var socket = new ClientWebSocket();
         socket.Options.AddSubProtocol(isJson ? "securechat.v1.json" : "securechat.v1.proto");
+        if (token is not null)
+        {
+            socket.Options.SetRequestHeader("Authorization", $"Bearer {token}");
+        }
+
         if (origin is not null)
         {
             socket.Options.SetRequestHeader("Origin", origin);
         }
 
-        await socket.ConnectAsync(new Uri($"ws://127.0.0.1:{(bare ? node.SocketPort : node.ApiPort)}/ws/provisioning"), Ct);
+        await socket.ConnectAsync(new Uri($"ws://127.0.0.1:{(bare ? node.SocketPort : node.ApiPort)}/ws/provisioning{query}"), Ct);
         return socket;
     }
 
