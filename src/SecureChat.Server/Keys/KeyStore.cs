@@ -73,6 +73,9 @@ internal sealed class KeyStore(Database db, TimeProvider time)
         int Of(int kind) => rows.Find(row => row.Kind == kind)?.Count ?? 0;
     }
 
+    /// <summary>Throws away every one-time key; returns how many there were. Devices bring new ones when they are next told or look.</summary>
+    public Task<int> ForgetOneTimeKeysAsync(CancellationToken ct) => db.ExecuteAsync($"DELETE FROM one_time_keys", ct);
+
     // The statement that reads the row deletes it, so two who ask at once never receive the same key.
     private Task<OneTimeKeyRow?> TakeAsync(DeviceAddress device, int kind, CancellationToken ct) =>
         db.FirstOrDefaultAsync<OneTimeKeyRow>($"""

@@ -5,6 +5,7 @@ using SecureChat.Protocol;
 using SecureChat.Protocol.Accounts;
 using SecureChat.Protocol.Keys;
 using SecureChat.Protocol.Proto;
+using SecureChat.Server.Hosting;
 using SecureChat.Server.Keys;
 using SecureChat.Server.Storage;
 using SecureChat.Server.Tests.Support;
@@ -70,6 +71,40 @@ public sealed class KeysEndpointsTests
         Assert.Equal([(1, 1), (2, 10)], all.Devices.Select(device => (device.Device, device.OneTimeKey!.KeyId)));
         Assert.Equal((1, 0), ((await CountsAsync(phone.Http)).OneTimeKeys, (await CountsAsync(tablet.Http)).OneTimeKeys));
         Assert.Equal(2, all.Devices.Select(device => Convert.ToHexString(device.SignedPreKey.Key)).Distinct().Count());
+    }
+
+    [Theory, EveryStore]
+    public async Task K2_after_a_restore_no_one_time_key_of_before_is_handed_out(Stores stores)
+    {
+        var folder = Directory.CreateTempSubdirectory("securechat-restore-");
+        (string Name, string Value)[] settings =
+        [
+            ("Storage:DataFolder", folder.FullName), .. stores is Stores.Shared ? await TemporaryServers.NewStoresAsync() : [],
+        ];
+        await using (var node = await Node.StartAsync(clock: null, settings))
+        {
+            var (session, http) = await BobAsync(node);
+            await PublishAsync(http, Keys(oneTime: 10, kyber: 10));
+            var handedOut = Only(await FetchAsync(node.Http, session.Account));
+            Assert.NotNull(handedOut.OneTimeKey);
+
+            // As a copy made before that has it still.
+            await PublishAsync(http, Keys(oneTime: 10, kyber: 10));
+            Assert.Equal(0, CommandLine.Run(
+                ["restored", .. settings.Select(setting => $"--{setting.Name}={setting.Value}")], RestoredCommand.Create()));
+
+            for (var i = 0; i < 3; i++)
+            {
+                var bundle = Only(await FetchAsync(node.Http, session.Account));
+                Assert.Null(bundle.OneTimeKey);
+                Assert.NotEqual(handedOut.KyberKey.KeyId, bundle.KyberKey.KeyId);
+            }
+
+            await PublishAsync(http, Keys(oneTime: 10, kyber: 10));
+            Assert.NotNull(Only(await FetchAsync(node.Http, session.Account)).OneTimeKey);
+        }
+
+        folder.Delete(recursive: true);
     }
 
     [Fact]
