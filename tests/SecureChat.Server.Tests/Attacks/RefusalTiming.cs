@@ -18,14 +18,20 @@ using SecureChat.Signal.SealedSender;
 namespace SecureChat.Server.Tests.Attacks;
 
 /// <summary>
-/// How long answers take that must not be told apart: 2,000 of each kind, in an order drawn under a fixed seed, from a warm server in
-/// this process. Not part of a test run:
-/// <c>dotnet run -c Release --project tests/SecureChat.Server.Tests -- --explicit only --filter-class "*RefusalTiming" --show-live-output on</c>
+/// How long answers take that must not be told apart, in an order drawn under a fixed seed, from a warm server in this process. How many
+/// of each kind says <c>CHAT_TEST_TIMINGS</c>; the published figures are with 2000:
+/// <c>CHAT_TEST_TIMINGS=2000 dotnet run -c Release --project tests/SecureChat.Server.Tests -- --filter-class "*RefusalTiming" --show-live-output on</c>
 /// </summary>
+/// <remarks>A hundred are enough to see that the wait is gone: what it hides are tenths of the whole distribution.</remarks>
 public sealed class RefusalTiming(ITestOutputHelper output)
 {
-    private const int Samples = 2000;
-    private const int WarmUp = 200;
+    // Of all pairs and both tests together, so that of a hundred honest runs one is measured again, and of ten thousand one fails.
+    private const double Significant = 0.01;
+
+    private static readonly int Samples =
+        int.Parse(Environment.GetEnvironmentVariable("CHAT_TEST_TIMINGS") ?? "100", CultureInfo.InvariantCulture);
+
+    private static readonly int WarmUp = Math.Clamp(Samples / 5, 20, 200);
     private const int GroupSize = 20;
 
     private static readonly Guid Placeholder = Guid.CreateVersion7();
@@ -33,23 +39,35 @@ public sealed class RefusalTiming(ITestOutputHelper output)
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
-    [Fact(Explicit = true)]
-    public async Task Sealed_sends_to_one_account()
+    [Fact]
+    public async Task M7_sealed_refusals_to_one_account_take_the_same_time()
     {
         await using var node = await Node.StartAsync();
         using var bob = await Member.SignUpAsync(node, "bob@chat.example");
         using var closed = await Member.SignUpAsync(node, "closed@chat.example");
         await bob.Http.SendAsync(HttpMethod.Put, "/v1/senders/policy", new SendPolicy(Random()));
+        var revoked = Random();
+        await bob.Http.PostAsync("/v1/senders/tokens", new DeliveryTokens(Add: [revoked]));
+        Assert.Equal("204", await (await bob.Http.PostAsync("/v1/senders/tokens", new DeliveryTokens(Remove: [revoked]))).OutcomeAsync());
+        using var five = await Member.SignUpAsync(node, "five@chat.example");
+        await five.Http.SendAsync(HttpMethod.Put, "/v1/senders/policy", new SendPolicy(Random()));
+        for (var i = 0; i < 4; i++)
+        {
+            (await five.LinkAsync(node)).Dispose();
+        }
+
         await MeasureAsync(
             "sealed, one account",
             node.Http,
             ("unknown account", () => Sealed(Guid.CreateVersion7())),
             ("wrong key", () => Sealed(bob.Account)),
-            ("closed door", () => Sealed(closed.Account)));
+            ("closed door", () => Sealed(closed.Account)),
+            ("revoked token", () => Sealed(bob.Account, revoked)),
+            ("five devices", () => Sealed(five.Account)));
     }
 
-    [Fact(Explicit = true)]
-    public async Task Sealed_sends_to_many_accounts()
+    [Fact]
+    public async Task M7_sealed_refusals_to_many_accounts_take_the_same_time()
     {
         await using var node = await Node.StartAsync();
         using var bob = await Member.SignUpAsync(node, "bob@chat.example");
@@ -72,8 +90,8 @@ public sealed class RefusalTiming(ITestOutputHelper output)
             ("closed door", () => Many(template, closed.Account)));
     }
 
-    [Fact(Explicit = true)]
-    public async Task Sends_by_name()
+    [Fact]
+    public async Task M7_refusals_of_messages_by_name_take_the_same_time()
     {
         await using var node = await Node.StartAsync(("Tokens:AccessLife", "01:00:00"));
         using var alice = await Member.SignUpAsync(node, "alice@chat.example");
@@ -86,13 +104,13 @@ public sealed class RefusalTiming(ITestOutputHelper output)
             ("blocked sender", () => Named(bob.Account)));
     }
 
-    [Fact(Explicit = true)]
-    public async Task Codes_and_lookups()
+    [Fact]
+    public async Task M7_codes_lookups_and_key_fetches_take_the_same_time_whoever_is_there()
     {
         await using var node = await Node.StartAsync(("Tokens:AccessLife", "01:00:00"), ("Limits:Anomalies", "Watch"), ("Otp:MaxPerDay", "100000"));
         using var alice = await Member.SignUpAsync(node, "alice@chat.example");
         var (known, asked) = (new Queue<string>(), 0);
-        for (var i = 0; i < Samples + WarmUp; i++)
+        for (var i = 0; i < 2 * (Samples + WarmUp); i++)
         {
             known.Enqueue($"known{i}@chat.example");
         }
@@ -126,8 +144,8 @@ public sealed class RefusalTiming(ITestOutputHelper output)
 
     private static byte[] Random() => RandomNumberGenerator.GetBytes(16);
 
-    private static HttpRequestMessage Sealed(Guid to) => Post(
-        "/v1/sealed/messages", new SealedMessage(Guid.CreateVersion7(), to, [new DeviceMessage(1, 1, 6, [1, 2, 3])], 1, Random()));
+    private static HttpRequestMessage Sealed(Guid to, byte[]? right = null) => Post(
+        "/v1/sealed/messages", new SealedMessage(Guid.CreateVersion7(), to, [new DeviceMessage(1, 1, 6, [1, 2, 3])], 1, right ?? Random()));
 
     private static HttpRequestMessage Named(Guid to) => Post(
         "/v1/messages", new SendMessage(Guid.CreateVersion7(), [new MessageRecipient(to, [new DeviceMessage(1, 1, 2, [1, 2, 3])])], 1));
@@ -160,12 +178,59 @@ public sealed class RefusalTiming(ITestOutputHelper output)
         return many.ToByteArray();
     }
 
-    // Each request is made before its clock starts.
+    // A busy machine may spoil one measurement; what can be told apart can be told apart again.
     private async Task MeasureAsync(string what, HttpClient http, params (string Name, Func<HttpRequestMessage> Make)[] kinds)
+    {
+        var apart = await ComparedAsync(what, http, kinds, "refusals");
+        if (apart.Count > 0)
+        {
+            apart = await ComparedAsync(what, http, kinds, "refusals again");
+        }
+
+        Assert.Empty(apart);
+    }
+
+    // The pairs that differ.
+    private async Task<List<string>> ComparedAsync(
+        string what, HttpClient http, (string Name, Func<HttpRequestMessage> Make)[] kinds, string seed)
+    {
+        var times = await TimedAsync(http, kinds, seed);
+        var report = new StringBuilder();
+        for (var i = 0; i < kinds.Length; i++)
+        {
+            double[] sorted = [.. times[i].Order()];
+            report.AppendLine(string.Create(
+                CultureInfo.InvariantCulture,
+                $"| {what} | {kinds[i].Name} | {sorted.Length} | {sorted.Average():F0} | {sorted[sorted.Length / 2]:F0} | {sorted[sorted.Length * 99 / 100]:F0} |"));
+        }
+
+        var (apart, comparisons) = (new List<string>(), kinds.Length * (kinds.Length - 1));
+        for (var i = 0; i < kinds.Length; i++)
+        {
+            for (var j = i + 1; j < kinds.Length; j++)
+            {
+                var (welch, smirnov) = (Statistics.Welch(times[i], times[j]), Statistics.KolmogorovSmirnov(times[i], times[j]));
+                var line = string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"| {what} | {kinds[i].Name} / {kinds[j].Name} | {welch.T:F2} | {welch.P:F3} | {smirnov.D:F4} | {smirnov.P:F3} |");
+                report.AppendLine(line);
+                if (Math.Min(welch.P, smirnov.P) < Significant / comparisons)
+                {
+                    apart.Add(line);
+                }
+            }
+        }
+
+        output.WriteLine(report.ToString());
+        return apart;
+    }
+
+    // Each request is made before its clock starts.
+    private static async Task<List<double>[]> TimedAsync(HttpClient http, (string Name, Func<HttpRequestMessage> Make)[] kinds, string seed)
     {
         var times = kinds.Select(_ => new List<double>(Samples)).ToArray();
         var seen = new HashSet<string>();
-        foreach (var kind in Shuffled(kinds.Length))
+        foreach (var kind in Shuffled(kinds.Length, seed))
         {
             using var request = kinds[kind].Make();
             await request.Content!.LoadIntoBufferAsync(Ct);
@@ -176,38 +241,18 @@ public sealed class RefusalTiming(ITestOutputHelper output)
             times[kind].Add(took);
         }
 
-        var report = new StringBuilder();
-        for (var i = 0; i < kinds.Length; i++)
-        {
-            times[i].RemoveRange(0, WarmUp);
-            double[] sorted = [.. times[i].Order()];
-            report.AppendLine(string.Create(
-                CultureInfo.InvariantCulture,
-                $"| {what} | {kinds[i].Name} | {sorted.Length} | {sorted.Average():F0} | {sorted[sorted.Length / 2]:F0} | {sorted[sorted.Length * 99 / 100]:F0} |"));
-        }
-
-        for (var i = 0; i < kinds.Length; i++)
-        {
-            for (var j = i + 1; j < kinds.Length; j++)
-            {
-                var (welch, smirnov) = (Statistics.Welch(times[i], times[j]), Statistics.KolmogorovSmirnov(times[i], times[j]));
-                report.AppendLine(string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"| {what} | {kinds[i].Name} / {kinds[j].Name} | {welch.T:F2} | {welch.P:F3} | {smirnov.D:F4} | {smirnov.P:F3} |"));
-            }
-        }
-
-        output.WriteLine(report.ToString() + string.Join("; ", seen));
         Assert.Single(seen);
+        Array.ForEach(times, kind => kind.RemoveRange(0, WarmUp));
+        return times;
     }
 
     // The same order in every run: Fisher and Yates under a stream of hashes.
-    private static int[] Shuffled(int kinds)
+    private static int[] Shuffled(int kinds, string seed)
     {
         var order = Enumerable.Range(0, kinds * (Samples + WarmUp)).Select(i => i % kinds).ToArray();
         for (var i = order.Length - 1; i > 0; i--)
         {
-            var drawn = BitConverter.ToUInt32(SHA256.HashData(Encoding.ASCII.GetBytes($"refusals {i}")));
+            var drawn = BitConverter.ToUInt32(SHA256.HashData(Encoding.ASCII.GetBytes($"{seed} {i}")));
             var j = (int)(drawn % (uint)(i + 1));
             (order[i], order[j]) = (order[j], order[i]);
         }
