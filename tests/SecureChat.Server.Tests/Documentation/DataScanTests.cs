@@ -27,6 +27,7 @@ namespace SecureChat.Server.Tests.Documentation;
 public sealed partial class DataScanTests
 {
     private const string Email = "canary.bird@chat.example";
+    private const string Address = "2001:db8:c0ff:ee77:1234:5678:9abc:def1";
     private const string Agent = "CanaryBrowser/7.7";
 
     // Where one machine has tables or memory instead: queues, presence and what nodes tell each other.
@@ -39,13 +40,16 @@ public sealed partial class DataScanTests
     {
         using var logs = new LogCapture();
         await using var node = await Node.StartAsync(
-            stores, ("Limits:Scale", "1"), ("Logging:LogLevel:Default", "Trace"), ("Logging:Console:LogLevel:Default", "None"));
+            stores, ("Limits:Scale", "1"), ("Server:TrustedProxies:0", "10.0.0.0/8"), ("Logging:LogLevel:Default", "Trace"), ("Logging:Console:LogLevel:Default", "None"));
         node.Get<ILoggerFactory>().AddProvider(logs);
         node.Http.DefaultRequestHeaders.UserAgent.ParseAdd(Agent);
+        node.Http.DefaultRequestHeaders.Add("X-Forwarded-For", Address);
         var scan = new StoreScan(node);
         await node.Get<Invites>().CreateAsync(uses: 1, TimeSpan.FromDays(1), Ct);
         using var ada = await SignUpAsync(node, scan);
         using var bob = await Member.SignUpAsync(node, "bob@chat.example");
+        ada.Http.DefaultRequestHeaders.Add("X-Forwarded-For", Address);
+        bob.Http.DefaultRequestHeaders.Add("X-Forwarded-For", Address);
         using var tablet = await LinkAsync(node, ada, scan);
 
         await PublishAsync(node, ada, bob, scan);
@@ -83,15 +87,24 @@ public sealed partial class DataScanTests
         // The scan would have found them: it does find what must be there.
         Assert.True(scan.Holds(ada.Account.ToByteArray(bigEndian: true)) && scan.Holds(ada.Person.IdentityKey));
         Assert.Empty(scan.UnknownFiles);
+        Assert.All(FormsOf(ada.Account).Concat(FormsOf(bob.Account)), form =>
+            Assert.DoesNotContain(scan.OfLimits, kept => kept.AsSpan().IndexOf(form) >= 0));
+        Assert.Contains(scan.OfLimits, kept => Encoding.UTF8.GetString(kept).StartsWith("{limit:one-time-keys-pair}:", StringComparison.Ordinal));
     }
+
+    private static IEnumerable<byte[]> FormsOf(Guid account) =>
+    [
+        account.ToByteArray(bigEndian: true), .. new[] { account.ToString(), account.ToString("N"), System.Buffers.Text.Base64Url.EncodeToString(account.ToByteArray(bigEndian: true)) }
+            .Select(Encoding.UTF8.GetBytes),
+    ];
 
     private static readonly byte[] Right = "canary right 16b"u8.ToArray();
     private static readonly byte[] LockToken = "canary lock token of 32 bytes .."u8.ToArray();
 
     private static List<byte[]> Canaries(Member member) =>
     [
-        .. new[] { Email, Agent, member.Session.AccessToken[^40..], member.Session.RefreshToken, "https://push.example/canary" }.Select(Encoding.UTF8.GetBytes),
-        Right, LockToken, "canary of a call"u8.ToArray(),
+        .. new[] { Email, Agent, Address, Address[..20], member.Session.AccessToken[^40..], member.Session.RefreshToken, "https://push.example/canary" }.Select(Encoding.UTF8.GetBytes),
+        Right, LockToken, "canary of a call"u8.ToArray(), System.Net.IPAddress.Parse(Address).GetAddressBytes()[..8],
     ];
 
     private static async Task<Member> SignUpAsync(Node node, StoreScan scan)

@@ -28,6 +28,9 @@ internal sealed class StoreScan(Node node)
     /// <summary>First parts of the names of keys and channels in the hot store.</summary>
     public HashSet<string> HotNames { get; } = [];
 
+    /// <summary>Names of limits and of what detectors count, and what is kept under them.</summary>
+    public List<byte[]> OfLimits { get; } = [];
+
     /// <summary>Kinds of blobs, by their folder.</summary>
     public HashSet<string> BlobAreas { get; } = [];
 
@@ -70,12 +73,16 @@ internal sealed class StoreScan(Node node)
         if (node.Get<IHotStore>() is MemoryHotStore memory)
         {
             HotNames.UnionWith(memory.Names.Select(First));
+            OfLimits.AddRange(memory.Names.Where(IsOfLimits).Select(Encoding.UTF8.GetBytes));
+            _values.AddRange(memory.Names.Select(Encoding.UTF8.GetBytes));
         }
         else
         {
             await ReadRedisAsync(ct);
         }
     }
+
+    private static bool IsOfLimits(string name) => First(name) is "limit" or "anomaly" or "anomaly-seen";
 
     private static string First(string name) =>
         name.Replace("{", "", StringComparison.Ordinal).Replace("}", "", StringComparison.Ordinal).Split(':')[0];
@@ -122,14 +129,16 @@ internal sealed class StoreScan(Node node)
         await foreach (var key in server.KeysAsync(store.Database).WithCancellation(ct))
         {
             HotNames.Add(First(key.ToString()));
-            _values.Add((byte[])key!);
-            _values.AddRange(await store.KeyTypeAsync(key) switch
+            List<byte[]> kept = [(byte[])key!];
+            kept.AddRange(await store.KeyTypeAsync(key) switch
             {
                 RedisType.String => [(byte[]?)await store.StringGetAsync(key) ?? []],
                 RedisType.Hash => (await store.HashGetAllAsync(key)).SelectMany(entry => new[] { (byte[])entry.Name!, (byte[])entry.Value! }),
                 RedisType.SortedSet => (await store.SortedSetRangeByRankAsync(key)).Select(member => (byte[])member!),
                 _ => (await store.SetMembersAsync(key)).Select(member => (byte[])member!),
             });
+            _values.AddRange(kept);
+            OfLimits.AddRange(IsOfLimits(key.ToString()) ? kept : []);
         }
 
         // Of the whole server, so other tests' too: what they are called is the same.
