@@ -80,6 +80,17 @@ public sealed class SocketAdmissionTests
         Assert.Equal(101, await ConnectAsync(node, bare, token: token, origin: "https://chat.example"));
     }
 
+    [Theory, InlineData(false), InlineData(true)]
+    public async Task Sockets_from_one_network_are_limited(bool bare)
+    {
+        await using var node = await LoopbackNode.StartAsync(
+            "--Limits:Scale=1", "--Limits:Overrides:socket:Burst=1", "--Limits:Overrides:socket:Every=00:30:00");
+        var token = (await node.NewDeviceAsync()).AccessToken;
+
+        Assert.Equal(101, await ConnectAsync(node, bare, token: token));
+        Assert.Equal(429, await ConnectAsync(node, bare, token: token));
+    }
+
     private static async Task<string[]> TicketsAsync(Member member, int count)
     {
         var tickets = new string[count];

@@ -1,3 +1,5 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using SecureChat.Protocol.Messages;
 using SecureChat.Protocol.Senders;
 using SecureChat.Server.Accounts;
@@ -5,12 +7,15 @@ using SecureChat.Server.Hosting;
 using SecureChat.Server.Senders;
 using SecureChat.Server.Storage;
 using SecureChat.Server.Tests.Support;
+using StackExchange.Redis;
 
 namespace SecureChat.Server.Tests.Senders;
 
 /// <summary>What a recipient can do about an unwelcome sender.</summary>
 public sealed class BlockAndReportTests
 {
+    private static readonly string[] SharedSecrets = ["TokenKey", "IdentifierKey", "OtpKey", "PushKey"];
+
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -112,6 +117,33 @@ public sealed class BlockAndReportTests
         Assert.Equal((alice.Address.Account, "spam"), (kept.Account!.Value, System.Text.Encoding.UTF8.GetString(kept.Evidence!)));
         await node.Get<AccountStore>().DeleteAsync(alice.Address.Account, Ct);
         Assert.Empty(await node.Get<Reports>().ListAsync(Ct));
+    }
+
+    [Theory, InlineData(false), InlineData(true)]
+    public async Task Who_is_blocked_at_one_node_is_refused_at_another_within_a_second_also_when_the_notice_is_lost(bool isLost)
+    {
+        (string, string)[] settings =
+        [
+            .. await TemporaryServers.NewStoresAsync(),
+            .. SharedSecrets.Select(key =>
+                ($"Secrets:{key}", Convert.ToBase64String(System.Security.Cryptography.RandomNumberGenerator.GetBytes(32)))),
+        ];
+        await using var one = await Node.StartAsync(null, services => services.Replace(ServiceDescriptor.Singleton<IHotStore>(provider =>
+            new OneOfMany(new RedisHotStore(provider.GetRequiredService<IConnectionMultiplexer>())) { LosesNotices = isLost })), settings);
+        await using var other = await Node.StartAsync(clock: null, settings);
+        using var alice = await Member.SignUpAsync(one, "alice@chat.example");
+        using var bob = await Member.SignUpAsync(one, "bob@chat.example");
+        using var elsewhere = other.As(alice.Session.AccessToken);
+        var registration = Assert.Single(await one.Get<AccountDirectory>().DevicesAsync(bob.Account, Ct)).RegistrationId;
+        Assert.Equal("204", await SendAsync());
+
+        Assert.Equal("204", await (await bob.Http.SendAsync(HttpMethod.Put, "/v1/senders/blocks", new BlockSender(alice.Account, true))).OutcomeAsync());
+        await Task.Delay(TimeSpan.FromSeconds(1), TimeProvider.System, Ct);
+
+        Assert.Equal("404 not_found", await SendAsync());
+
+        async Task<string> SendAsync() => await (await elsewhere.PostAsync("/v1/messages", new SendMessage(
+            Ids.New(), [new MessageRecipient(bob.Account, [new DeviceMessage(1, registration, 2, [1, 2, 3])])], 1))).OutcomeAsync();
     }
 
     private static SendMessage To(ChatDevice to) => new(
