@@ -1,4 +1,5 @@
 using SecureChat.Client.Accounts;
+using SecureChat.Client.Calls;
 using SecureChat.Client.Groups;
 using SecureChat.Client.LocalStore;
 using SecureChat.Client.Messages;
@@ -9,6 +10,9 @@ namespace SecureChat.Client;
 /// <summary>Conversations.</summary>
 public sealed partial class ChatClient
 {
+    /// <summary>For so long the server keeps a signal of a call: as long as it rings.</summary>
+    private const int CallSeconds = 60;
+
     private static readonly TimeSpan LongestTimer = TimeSpan.FromDays(28);
 
     /// <summary>Sends a text. It is durable when this ends; without a network it waits in the outbox.</summary>
@@ -86,13 +90,15 @@ public sealed partial class ChatClient
     public Task<bool> SendCallAsync(Guid to, CallMessage signal, CancellationToken ct)
     {
         ArgumentNullException.ThrowIfNull(signal);
-        var isPassing = signal.BodyCase is CallMessage.BodyOneofCase.Ringing or CallMessage.BodyOneofCase.Busy
-            or CallMessage.BodyOneofCase.Candidates;
-        var handing = isPassing
-            ? new Handing(Ephemeral: true)
-            : new Handing(Urgent: signal.Offer is { Revision: 0 }, ExpiresIn: 60);
-        return PassAsync(to, content => content.Call = signal.Clone(), handing, ct);
+        return PassAsync(to, content => content.Call = signal.Clone(), HandingOf(signal), ct);
     }
+
+    internal static Handing HandingOf(CallMessage signal) => SendCallMessage.DeliveryOf(signal) switch
+    {
+        CallDelivery.Urgent => new Handing(Urgent: true, ExpiresIn: CallSeconds),
+        CallDelivery.Stored => new Handing(ExpiresIn: CallSeconds),
+        _ => new Handing(Ephemeral: true),
+    };
 
     /// <summary>The person has read these: timers begin, and contacts are told if the options say so.</summary>
     public Task MarkReadAsync(IReadOnlyCollection<ChatMessage> messages, CancellationToken ct)

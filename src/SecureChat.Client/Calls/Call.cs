@@ -62,8 +62,9 @@ internal sealed class Call(ByteString id, Guid account, bool isCaller)
     }
 
     /// <summary>Keeps what was gathered here, as far as it may leave the device.</summary>
-    public void Gather(IEnumerable<CallCandidate> candidates) =>
-        _gathered.AddRange(candidates.Where(one => !RelayOnly || CallSdp.IsRelay(one.Candidate)));
+    public void Gather(IEnumerable<CallCandidate> candidates, bool showsHostAddresses) => _gathered.AddRange(candidates
+        .Where(one => RelayOnly ? CallSdp.IsRelay(one.Candidate) : showsHostAddresses || !CallSdp.IsHostAddress(one.Candidate))
+        .Select(one => new CallCandidate(one) { Candidate = CallSdp.WithoutRelated(one.Candidate) }));
 
     /// <summary>What was gathered and not sent yet, as messages; <paramref name="again"/>: all of it.</summary>
     public IEnumerable<CallMessage> TakeGathered(bool again)

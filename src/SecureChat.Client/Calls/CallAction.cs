@@ -11,7 +11,23 @@ public abstract record CallAction
 }
 
 /// <summary>Sends a message to all devices of an account.</summary>
-public sealed record SendCallMessage(Guid Account, CallMessage Message, CallDelivery Delivery) : CallAction;
+public sealed record SendCallMessage(Guid Account, CallMessage Message) : CallAction
+{
+    /// <summary>How it travels.</summary>
+    public CallDelivery Delivery => DeliveryOf(Message);
+
+    /// <summary>How each kind of message travels: what begins or ends something reaches who is away for a moment, the rest is worth nothing later.</summary>
+    public static CallDelivery DeliveryOf(CallMessage message)
+    {
+        ArgumentNullException.ThrowIfNull(message);
+        return message.BodyCase switch
+        {
+            CallMessage.BodyOneofCase.Offer when message.Offer.Revision is 0 => CallDelivery.Urgent,
+            CallMessage.BodyOneofCase.Offer or CallMessage.BodyOneofCase.Answer or CallMessage.BodyOneofCase.Hangup => CallDelivery.Stored,
+            _ => CallDelivery.Ephemeral,
+        };
+    }
+}
 
 /// <summary>Makes an offer; answered with <see cref="CallMachine.OfferMade"/>.</summary>
 /// <param name="Turn">To be handed back.</param>

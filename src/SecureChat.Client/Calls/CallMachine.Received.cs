@@ -12,7 +12,8 @@ public sealed partial class CallMachine
     /// <summary>A message of a call, as it was decrypted.</summary>
     /// <param name="account">Who sent it, authenticated by the session or the sealed sender's certificate.</param>
     /// <param name="device">Which of that account's devices.</param>
-    public IReadOnlyList<CallAction> Received(Guid account, int device, CallMessage message) => Do(() =>
+    /// <param name="isContact">Whether the person has written to that account or accepted it: nobody else is told that this device is on.</param>
+    public IReadOnlyList<CallAction> Received(Guid account, int device, bool isContact, CallMessage message) => Do(() =>
     {
         ArgumentNullException.ThrowIfNull(message);
         if (!IsWellFormed(message))
@@ -33,7 +34,7 @@ public sealed partial class CallMachine
         }
         else if (message.BodyCase is CallMessage.BodyOneofCase.Offer && message.Offer.Revision is 0)
         {
-            OnNewOffer(account, device, message);
+            OnNewOffer(account, device, isContact, message);
         }
         else if (message.BodyCase is CallMessage.BodyOneofCase.Hangup)
         {
@@ -54,7 +55,7 @@ public sealed partial class CallMachine
     private static bool IsDescription(string sdp, ByteString fingerprint) =>
         sdp.Length > 0 && Encoding.UTF8.GetByteCount(sdp) <= Limits.MaxSdpBytes && fingerprint.Length is CallSdp.FingerprintBytes;
 
-    private void OnNewOffer(Guid account, int device, CallMessage message)
+    private void OnNewOffer(Guid account, int device, bool isContact, CallMessage message)
     {
         var offer = message.Offer;
         if (CallSdp.HasCandidates(offer.Sdp) || !CallSdp.Names(offer.Sdp, offer.Fingerprint.Span))
@@ -77,13 +78,21 @@ public sealed partial class CallMachine
         {
             _call = call;
             Enter(CallState.Ringing, RingTime);
-            Send(new CallMessage { Ringing = new CallRinging() }, CallDelivery.Ephemeral);
+            if (isContact)
+            {
+                Send(new CallMessage { Ringing = new CallRinging() });
+            }
+
             _actions.Add(new Ring(account, call.Video));
         }
         else
         {
             _ended.Add(account, call.Id);
-            Send(account, call.Id, new CallMessage { Busy = new CallBusy() }, CallDelivery.Ephemeral);
+            if (isContact)
+            {
+                Send(account, call.Id, new CallMessage { Busy = new CallBusy() });
+            }
+
             Miss(call);
         }
     }
@@ -194,7 +203,7 @@ public sealed partial class CallMachine
             (call.Device, call.TheirFingerprint) = (device, answer.Fingerprint.ToByteArray());
             Enter(CallState.Connecting, ConnectTime);
             var hangup = new CallHangup { Reason = CallHangupReason.AcceptedElsewhere, Device = (uint)device };
-            Send(new CallMessage { Hangup = hangup }, CallDelivery.Stored);
+            Send(new CallMessage { Hangup = hangup });
         }
 
         _actions.Add(new ApplyAnswer(CallSdp.Harden(answer.Sdp)));

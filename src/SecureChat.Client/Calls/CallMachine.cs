@@ -35,6 +35,12 @@ public sealed partial class CallMachine
     internal CallMachine(int device, TimeProvider time, Func<byte[]> newId) =>
         (_device, _time, _newId, _ended) = (device, time, newId, new EndedCalls(time));
 
+    /// <summary>
+    /// Whether candidates may name this device's addresses in its own network: for a platform that cannot name <c>….local</c> instead, and
+    /// a person who has agreed to it. Else such candidates do not leave the device.
+    /// </summary>
+    public bool ShowsHostAddresses { get; init; }
+
     public CallState State { get; private set; }
 
     /// <summary>The account at the other end; null: there is no call.</summary>
@@ -73,7 +79,7 @@ public sealed partial class CallMachine
         var offer = new CallOffer { Revision = call.Revision, Sdp = Own(call, sdp, fingerprint), Fingerprint = ByteString.CopyFrom(fingerprint), Video = call.Video };
         call.Awaits = Awaited.Nothing;
         call.IsKnown = true;
-        Send(new CallMessage { Offer = offer }, call.Revision is 0 ? CallDelivery.Urgent : CallDelivery.Stored);
+        Send(new CallMessage { Offer = offer });
     });
 
     /// <summary>The person takes the call.</summary>
@@ -97,7 +103,7 @@ public sealed partial class CallMachine
 
         var answer = new CallAnswer { Revision = call.Revision, Sdp = Own(call, sdp, fingerprint), Fingerprint = ByteString.CopyFrom(fingerprint) };
         call.Awaits = Awaited.Nothing;
-        Send(new CallMessage { Answer = answer }, CallDelivery.Stored);
+        Send(new CallMessage { Answer = answer });
         ExchangeCandidates(call, again: false);
     });
 
@@ -122,7 +128,7 @@ public sealed partial class CallMachine
     /// <summary>The connection gathered candidates; one with an empty text ends them.</summary>
     public IReadOnlyList<CallAction> Gathered(IEnumerable<CallCandidate> candidates) => Do(() =>
     {
-        _call?.Gather(candidates);
+        _call?.Gather(candidates, ShowsHostAddresses);
         SendCandidates(again: false);
     });
 
@@ -251,17 +257,17 @@ public sealed partial class CallMachine
         {
             foreach (var message in _call.TakeGathered(again).ToList())
             {
-                Send(message, CallDelivery.Ephemeral);
+                Send(message);
             }
         }
     }
 
-    private void Send(CallMessage message, CallDelivery delivery) => Send(_call!.Account, _call.Id, message, delivery);
+    private void Send(CallMessage message) => Send(_call!.Account, _call.Id, message);
 
-    private void Send(Guid account, ByteString call, CallMessage message, CallDelivery delivery)
+    private void Send(Guid account, ByteString call, CallMessage message)
     {
         message.Call = call;
-        _actions.Add(new SendCallMessage(account, message, delivery));
+        _actions.Add(new SendCallMessage(account, message));
     }
 
     private void Miss(Call call) => _actions.Add(new ShowMissed(call.Account, call.Video));
@@ -271,7 +277,7 @@ public sealed partial class CallMachine
     {
         if (_call is { IsCaller: false } or { IsKnown: true })
         {
-            Send(new CallMessage { Hangup = new CallHangup { Reason = reason } }, CallDelivery.Stored);
+            Send(new CallMessage { Hangup = new CallHangup { Reason = reason } });
         }
 
         Finish(reason, isOurs);

@@ -77,10 +77,34 @@ public static class CallSdp
     public static bool IsRelay(string candidate)
     {
         ArgumentNullException.ThrowIfNull(candidate);
-        var words = candidate.Split(' ', StringSplitOptions.RemoveEmptyEntries);
-        var type = Array.IndexOf(words, "typ");
-        return candidate.Length is 0 || (type >= 0 && type + 1 < words.Length && words[type + 1] is "relay");
+        return candidate.Length is 0 || TypeOf(Words(candidate)) is "relay";
     }
+
+    /// <summary>Whether a candidate names an address of the device's own network, not a name made up for it (mDNS).</summary>
+    public static bool IsHostAddress(string candidate)
+    {
+        ArgumentNullException.ThrowIfNull(candidate);
+        var words = Words(candidate);
+        return TypeOf(words) is "host" && !(words.Length > AddressWord && words[AddressWord].EndsWith(".local", StringComparison.OrdinalIgnoreCase));
+    }
+
+    /// <summary>The same without the address behind it: of a relay's, where its packets come from; of a reflexive one, what is inside of the network.</summary>
+    public static string WithoutRelated(string candidate)
+    {
+        ArgumentNullException.ThrowIfNull(candidate);
+        var words = Words(candidate);
+        for (var i = AddressWord; i + 1 < words.Length; i++)
+        {
+            words[i + 1] = words[i] switch { "raddr" => "0.0.0.0", "rport" => "0", _ => words[i + 1] };
+        }
+
+        return string.Join(' ', words);
+    }
+
+    private static string[] Words(string candidate) => candidate.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+
+    private static string? TypeOf(string[] words) =>
+        Array.IndexOf(words, "typ") is >= 0 and var type && type + 1 < words.Length ? words[type + 1] : null;
 
     private static IEnumerable<string> Lines(string sdp) =>
         sdp.Split('\n').Select(line => line.TrimEnd('\r')).Where(line => line.Length > 0);
@@ -125,6 +149,8 @@ public static class CallSdp
     private static bool IsAudioLevel(string line) =>
         line.StartsWith("a=extmap:", StringComparison.OrdinalIgnoreCase) && line.Contains("-audio-level", StringComparison.OrdinalIgnoreCase);
 
+    // candidate:foundation component transport priority address …
+    private const int AddressWord = 4;
     private const string FingerprintAttribute = "a=fingerprint:";
     private const string CandidateAttribute = "a=candidate:";
     private const string MapAttribute = "a=rtpmap:";

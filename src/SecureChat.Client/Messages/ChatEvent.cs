@@ -38,7 +38,8 @@ public sealed record DeviceListInvalid(Guid Account, DeviceListFault Fault) : Ch
 public sealed record TypingChanged(Guid Account, bool Stopped) : ChatEvent;
 
 /// <summary>A signal of a call: docs/protocol/calls.md. Told to whoever listens at that moment.</summary>
-public sealed record CallSignalled(Guid Account, int Device, CallMessage Signal, DateTimeOffset SentAt) : ChatEvent;
+/// <param name="IsContact">Whether the person has written to the account or accepted it: for <c>CallMachine.Received</c>.</param>
+public sealed record CallSignalled(Guid Account, int Device, bool IsContact, CallMessage Signal, DateTimeOffset SentAt) : ChatEvent;
 
 /// <summary>The connection was made (and everything that waited has come), or was lost.</summary>
 public sealed record ConnectionChanged(bool IsConnected) : ChatEvent;

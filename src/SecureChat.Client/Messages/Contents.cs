@@ -140,8 +140,9 @@ internal sealed class Contents(
                 rows.Afterwards(() => device.Events.Pass(new TypingChanged(sender, content.Typing.Stopped)));
                 break;
             case Content.BodyOneofCase.Call:
+                var isContact = (await Contacts.GetAsync(rows, sender, ct)).Accepted;
                 rows.Afterwards(() => device.Events.Pass(
-                    new CallSignalled(sender, (int)arrived.Device, content.Call, Sane(content.Timestamp).ToTime())));
+                    new CallSignalled(sender, (int)arrived.Device, isContact, content.Call, Sane(content.Timestamp).ToTime())));
                 break;
             case Content.BodyOneofCase.Beacon:
                 await outbox.ReturnedAsync(rows, sender, ct);

@@ -249,11 +249,11 @@ public sealed class CallMachineTests
         _ada.IsSlow = true;
         _ada.Do(_ada.Machine.Renegotiate());
 
-        _ada.Do(_ada.Machine.Received(Bob, 1, message));
+        _ada.Do(_ada.Machine.Received(Bob, 1, true, message));
         _ada.FinishDescriptions();
-        _ada.Do(_ada.Machine.Received(Bob, 2, message));
+        _ada.Do(_ada.Machine.Received(Bob, 2, true, message));
         Assert.Equal(applied, _ada.Done.OfType<ApplyAnswer>().Count());
-        _ada.Do(_ada.Machine.Received(Bob, 1, message));
+        _ada.Do(_ada.Machine.Received(Bob, 1, true, message));
 
         Assert.Equal(applied + 1, _ada.Done.OfType<ApplyAnswer>().Count());
     }
@@ -265,9 +265,9 @@ public sealed class CallMachineTests
         var call = _ada.Sent[0].Call;
         CallMessage hangup = new() { Call = call, Hangup = new CallHangup() };
 
-        _ada.Do(_ada.Machine.Received(Eve, 1, hangup));
-        _ada.Do(_ada.Machine.Received(Bob, 2, hangup));
-        _phone.Do(_phone.Machine.Received(Ada, 7, hangup));
+        _ada.Do(_ada.Machine.Received(Eve, 1, true, hangup));
+        _ada.Do(_ada.Machine.Received(Bob, 2, true, hangup));
+        _phone.Do(_phone.Machine.Received(Ada, 7, true, hangup));
 
         Assert.Equal((CallState.Connected, CallState.Connected), (_ada.Machine.State, _phone.Machine.State));
     }
@@ -286,7 +286,7 @@ public sealed class CallMachineTests
     [Theory, MemberData(nameof(Malformed))]
     public void What_is_malformed_is_dropped(string what, CallMessage message)
     {
-        _phone.Do(_phone.Machine.Received(Ada, 1, message));
+        _phone.Do(_phone.Machine.Received(Ada, 1, true, message));
 
         Assert.True(_phone.Done.Count is 0 && _phone.Machine.State is CallState.Idle, what);
     }

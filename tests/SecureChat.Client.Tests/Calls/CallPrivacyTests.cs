@@ -44,11 +44,54 @@ public sealed class CallPrivacyTests
     }
 
     [Fact]
+    public void M2_a_call_of_a_stranger_rings_and_no_device_answers_before_its_person_accepts()
+    {
+        var eve = _world.Add(Eve, 9, 1);
+        (_phone.KnowsCallers, _tablet.KnowsCallers) = (false, false);
+
+        _ada.Start(Bob);
+        _world.DeliverAll();
+        eve.Start(Bob);
+        _world.DeliverAll();
+        var ringing = (_phone.IsRinging, _tablet.IsRinging, _phone.Missed);
+        Assert.Empty(_phone.Sent.Concat(_tablet.Sent));
+        _phone.Do(_phone.Machine.Accept(isContact: false));
+        _world.Pass(CallMachine.RingTime);
+
+        Assert.Equal((true, true, 1), ringing);
+        Assert.NotNull(_phone.Sent[0].Answer);
+        Assert.Empty(_tablet.Sent);
+    }
+
+    [Fact]
+    public void M10_no_address_of_the_own_network_leaves_the_device_unless_the_person_agreed()
+    {
+        CallCandidate host = new() { Candidate = "candidate:1 1 udp 2122260223 192.168.1.5 50000 typ host", Mid = "0" };
+        CallCandidate named = new() { Candidate = "candidate:2 1 udp 2122260223 a1b2.local 50000 typ host", Mid = "0" };
+        CallCandidate outside = new() { Candidate = "candidate:3 1 udp 1686052607 203.0.113.9 50000 typ srflx raddr 192.168.1.5 rport 50000", Mid = "0" };
+        CallCandidate relay = new() { Candidate = "candidate:4 1 udp 41885439 192.0.2.7 50001 typ relay raddr 203.0.113.9 rport 50000", Mid = "0" };
+        Connecting();
+        _ada.Do(_ada.Machine.Gathered([host, named, outside, relay]));
+        _world.DeliverAll();
+
+        Assert.Equal(
+            [named.Candidate, "candidate:3 1 udp 1686052607 203.0.113.9 50000 typ srflx raddr 0.0.0.0 rport 0", "candidate:4 1 udp 41885439 192.0.2.7 50001 typ relay raddr 0.0.0.0 rport 0"],
+            _phone.Done.OfType<AddCandidates>().SelectMany(action => action.Candidates).Select(one => one.Candidate));
+
+        var open = new CallMachine(1, _world.Clock) { ShowsHostAddresses = true };
+        var call = open.Call(Bob, isContact: true, video: false).OfType<MakeOffer>().Single().Turn;
+        open.OfferMade(call, _ada.Sdp(), _ada.Fingerprint);
+        open.Received(Bob, 1, true, new CallMessage { Call = call.Call, Answer = new CallAnswer { Sdp = _phone.Sdp(), Fingerprint = ByteString.CopyFrom(_phone.Fingerprint) } });
+        var sent = open.Gathered([host]).OfType<SendCallMessage>().Single();
+        Assert.Equal(host, sent.Message.Candidates.Candidates.Single());
+    }
+
+    [Fact]
     public void M10_an_offer_that_names_candidates_rings_nowhere()
     {
         var sdp = _ada.Sdp() + "a=candidate:1 1 udp 2122260223 203.0.113.9 50000 typ host\r\n";
 
-        _phone.Do(_phone.Machine.Received(Ada, 1, Offer(sdp, _ada.Fingerprint)));
+        _phone.Do(_phone.Machine.Received(Ada, 1, true, Offer(sdp, _ada.Fingerprint)));
 
         Assert.Equal((CallState.Idle, 0), (_phone.Machine.State, _phone.Done.Count));
     }
@@ -62,9 +105,9 @@ public sealed class CallPrivacyTests
         var call = _ada.Sent[0].Call;
 
         // The description names a certificate that the message does not.
-        _phone.Do(_phone.Machine.Received(Eve, 1, Offer(impostor.Sdp(), _ada.Fingerprint)));
+        _phone.Do(_phone.Machine.Received(Eve, 1, true, Offer(impostor.Sdp(), _ada.Fingerprint)));
         var answer = new CallAnswer { Sdp = impostor.Sdp(), Fingerprint = ByteString.CopyFrom(_phone.Fingerprint) };
-        _ada.Do(_ada.Machine.Received(Bob, 1, new CallMessage { Call = call, Answer = answer }));
+        _ada.Do(_ada.Machine.Received(Bob, 1, true, new CallMessage { Call = call, Answer = answer }));
         _world.DeliverAll();
 
         Assert.Equal((CallHangupReason.Fingerprint, CallHangupReason.Fingerprint), (_ada.End, _phone.End));
@@ -89,7 +132,7 @@ public sealed class CallPrivacyTests
         Connected();
         var offer = new CallOffer { Revision = 1, Sdp = _tablet.Sdp(), Fingerprint = ByteString.CopyFrom(_tablet.Fingerprint) };
 
-        _ada.Do(_ada.Machine.Received(Bob, 1, new CallMessage { Call = _ada.Sent[0].Call, Offer = offer }));
+        _ada.Do(_ada.Machine.Received(Bob, 1, true, new CallMessage { Call = _ada.Sent[0].Call, Offer = offer }));
 
         Assert.Equal(CallHangupReason.Fingerprint, _ada.End);
         Assert.DoesNotContain(_ada.Done, action => action is MakeAnswer);

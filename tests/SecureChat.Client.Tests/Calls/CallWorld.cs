@@ -90,6 +90,9 @@ internal sealed class CallDevice
     /// <summary>SHA-256 of the certificate that this device has.</summary>
     public byte[] Fingerprint { get; } = RandomNumberGenerator.GetBytes(32);
 
+    /// <summary>Whether those who call are contacts.</summary>
+    public bool KnowsCallers { get; set; } = true;
+
     public List<CallAction> Done { get; } = [];
 
     public List<CallMessage> Sent => [.. Done.OfType<SendCallMessage>().Select(action => action.Message)];
@@ -116,7 +119,7 @@ internal sealed class CallDevice
     public void Start(Guid account, bool isContact = true, bool video = false) => Do(Machine.Call(account, isContact, video));
 
     public void Receive(Letter letter) =>
-        Do(Machine.Received(letter.From.Account, letter.From.Number, CallMessage.Parser.ParseFrom(Google.Protobuf.MessageExtensions.ToByteArray(letter.Message))));
+        Do(Machine.Received(letter.From.Account, letter.From.Number, KnowsCallers, CallMessage.Parser.ParseFrom(Google.Protobuf.MessageExtensions.ToByteArray(letter.Message))));
 
     public void FinishDescriptions()
     {
