@@ -9,7 +9,10 @@ namespace SecureChat.Signal.Tests.Architecture;
 /// <summary>The library as a package for others, made of what the tests run against.</summary>
 public sealed class PackageTests
 {
-    private static readonly string Project = Path.GetFullPath(Path.Combine(Transcript.Folder, "../../src/SecureChat.Signal"));
+    public static readonly string Project = Path.GetFullPath(Path.Combine(Transcript.Folder, "../../src/SecureChat.Signal"));
+
+    public static readonly string Configuration =
+        typeof(PackageTests).Assembly.GetCustomAttribute<AssemblyConfigurationAttribute>()!.Configuration;
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
@@ -44,9 +47,8 @@ public sealed class PackageTests
     /// <summary>Packs what is built already, and asks nothing of any network.</summary>
     private static async Task PackAsync(string output)
     {
-        var configuration = typeof(PackageTests).Assembly.GetCustomAttribute<AssemblyConfigurationAttribute>()!.Configuration;
         var start = new ProcessStartInfo("dotnet") { WorkingDirectory = Project, RedirectStandardOutput = true };
-        foreach (var argument in (string[])["pack", "--no-build", "--no-restore", "--configuration", configuration, "--output", output])
+        foreach (var argument in (string[])["pack", "--no-build", "--no-restore", "--configuration", Configuration, "--output", output])
         {
             start.ArgumentList.Add(argument);
         }

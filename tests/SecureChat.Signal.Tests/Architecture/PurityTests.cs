@@ -20,12 +20,16 @@ public sealed class PurityTests
         "System.DateTimeOffset.get_UtcNow", "System.Diagnostics.Tracing.",
     ];
 
+    /// <summary>As it was built: the one beside the tests may have been made to count what they cover.</summary>
+    private static readonly string Built = Path.Combine(
+        PackageTests.Project, "bin", PackageTests.Configuration, "net10.0", "SecureChat.Signal.dll");
+
     [Fact]
     public void Nothing_of_files_network_clock_console_or_log_is_referenced()
     {
-        Assert.DoesNotContain(ReferencesOf(Library), IsForbidden);
-        Assert.Contains(ReferencesOf(typeof(PurityTests).Assembly), IsForbidden);
-        Assert.Contains("System.Security.Cryptography.SHA256.HashData", ReferencesOf(Library));
+        Assert.DoesNotContain(ReferencesOf(Built), IsForbidden);
+        Assert.Contains(ReferencesOf(typeof(PurityTests).Assembly.Location), IsForbidden);
+        Assert.Contains("System.Security.Cryptography.SHA256.HashData", ReferencesOf(Built));
     }
 
     [Fact]
@@ -55,9 +59,9 @@ public sealed class PurityTests
     private static string NameOf(FieldInfo field) => $"{field.DeclaringType}.{field.Name}";
 
     /// <summary>Every type and every member of other assemblies that an assembly names.</summary>
-    private static HashSet<string> ReferencesOf(Assembly assembly)
+    private static HashSet<string> ReferencesOf(string assembly)
     {
-        using var file = new PEReader(File.OpenRead(assembly.Location));
+        using var file = new PEReader(File.OpenRead(assembly));
         var metadata = file.GetMetadataReader();
         string TypeName(EntityHandle handle)
         {

@@ -24,7 +24,7 @@ internal static class StoredState
 
     private static string Text(object value) => value switch
     {
-        byte[] bytes => Convert.ToHexString(bytes),
+        byte[] bytes => Convert.ToHexString(SHA256.HashData(bytes)),
         PublicKey key => Convert.ToHexString(key.Serialize()),
         HandshakeUse use => $"{use.KyberPreKeyId} {use.SignedPreKeyId} {Text(use.BaseKey)}",
         ITuple tuple => string.Join(' ', Enumerable.Range(0, tuple.Length).Select(i => Text(tuple[i]!))),
