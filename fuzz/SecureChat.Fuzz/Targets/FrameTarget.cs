@@ -7,7 +7,7 @@ using SecureChat.Signal;
 namespace SecureChat.Fuzz.Targets;
 
 /// <summary>What a client sends to the server's sockets: the WebSocket's own frames, and ours in protobuf and in JSON.</summary>
-/// <remarks>The readers are the server's files, compiled into this program.</remarks>
+/// <remarks>The readers are the server's files, compiled into SecureChat.Fuzz.Sockets.</remarks>
 internal static class FrameTarget
 {
     public static void Run(ReadOnlySpan<byte> input) =>
