@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using SecureChat.Signal.Addresses;
 using SecureChat.Signal.Handshake;
 using SecureChat.Signal.Keys;
@@ -15,10 +16,12 @@ namespace SecureChat.Signal.Tests.Sessions;
 /// <param name="Remote">The official client.</param>
 /// <param name="Epoch">The epoch that the post-quantum ratchet is in at the end.</param>
 /// <param name="Steps">In this order.</param>
+/// <param name="Opening">What to start the session from; null when the official client starts it.</param>
 internal sealed record Transcript(
-    string Description, TranscriptSelf Self, TranscriptAddress Remote, ulong Epoch, IReadOnlyList<TranscriptStep> Steps)
+    string Description, TranscriptSelf Self, TranscriptAddress Remote, ulong Epoch, IReadOnlyList<TranscriptStep> Steps,
+    TranscriptOpening? Opening = null)
 {
-    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { WriteIndented = true };
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { WriteIndented = true, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull };
 
     public static string Folder
     {
@@ -51,6 +54,14 @@ internal sealed record Transcript(
         Self.AddTo(stores);
         var remote = new ProtocolAddress(Remote.Name, Remote.Device);
         var self = new LocalDevice(new ProtocolAddress(Self.Name, Self.Device), identity, Self.RegistrationId);
+        if (Opening is { } opening)
+        {
+            var random = new RecordedRandom(opening.Random);
+            var bundle = PeerConversation.BundleOf(opening.Published, oneTime: true);
+            await new SessionCipher(self, stores, stores, stores, random).StartAsync(remote, bundle, DateTimeOffset.UnixEpoch, ct);
+            Assert.True(random.IsUsedUp);
+        }
+
         foreach (var step in Steps)
         {
             var random = new RecordedRandom(step.Random);
@@ -102,6 +113,9 @@ internal sealed record TranscriptSelf(
         }
     }
 }
+
+/// <summary>The official client's published keys, of which the first of each kind are used, and the bytes that the start drew.</summary>
+internal sealed record TranscriptOpening(JsonElement Published, IReadOnlyList<byte[]> Random);
 
 /// <summary>A prekey in a transcript.</summary>
 internal sealed record TranscriptKey(uint Id, byte[] PrivateKey);

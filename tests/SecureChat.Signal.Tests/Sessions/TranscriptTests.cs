@@ -1,3 +1,4 @@
+using System.Text.Json;
 using SecureChat.Signal.Addresses;
 using SecureChat.Signal.Handshake;
 using SecureChat.Signal.Sessions;
@@ -15,6 +16,7 @@ public sealed class TranscriptTests(LibsignalPeer peer)
     [InlineData("opening-with-one-time-prekey")]
     [InlineData("opening-with-last-resort-prekey")]
     [InlineData("three-epochs")]
+    [InlineData("opened-by-us")]
     public Task A_recorded_conversation_plays_again_byte_by_byte(string name) => Transcript.Read(name).ReplayAsync(Ct);
 
     /// <summary>Records the files anew: <c>--explicit only --filter-method "*record*"</c>.</summary>
@@ -26,6 +28,43 @@ public sealed class TranscriptTests(LibsignalPeer peer)
         (await RecordAsync(opening, oneTime: false, rounds: 0)).Write("opening-with-last-resort-prekey");
         var epochs = "Both sides talk, with one message in twelve lost and others late, until three epochs have passed.";
         (await RecordAsync(epochs, oneTime: true, rounds: 170)).Write("three-epochs");
+    }
+
+    /// <summary>Records the file anew: <c>--explicit only --filter-method "*opening_of_ours*"</c>.</summary>
+    [Fact(Explicit = true)]
+    public async Task An_opening_of_ours_is_recorded()
+    {
+        var random = new SeededRandom(3);
+        using var ours = new Device(random);
+        var theirs = await peer.PartyAsync(new Guid(random.Bytes(16)).ToString(), 2, Ct);
+        var answer = await theirs.PreKeysAsync(1, 1, 1, Ct);
+        var published = JsonSerializer.SerializeToElement(answer.EnumerateObject()
+            .Where(member => member.Name is not ("seq" or "ok")).ToDictionary(member => member.Name, member => member.Value));
+        var drawn = new RecordingRandom(random);
+        var self = await SelfAsync(ours, ours.Bundle(oneTime: true));
+        var line = new Line(ours, theirs);
+        await new SessionCipher(ours.Self, ours.Stores, ours.Stores, ours.Stores, drawn).StartAsync(
+            line.Remote, PeerConversation.BundleOf(published, oneTime: true), Device.Start, Ct);
+        for (var i = 0; i < 5; i++)
+        {
+            await line.WeSendAsync(lost: i == 2);
+        }
+
+        await line.TheySendAsync();
+        for (var i = 0; i < 20; i++)
+        {
+            // One more than arrives, so that some are overtaken; none by so many turns that it is rightly refused.
+            await line.TheySendAsync();
+            await line.DeliverAsync(i % 3 == 0 ? line.Waiting - 1 : 0);
+            await line.WeSendAsync(lost: i % 8 == 7);
+        }
+
+        using var record = SessionRecord.Parse(await ours.StoredAsync(line.Remote));
+        const string description =
+            "We open a session with both one-time keys of the official client, send before it has answered, and go on with it.";
+        new Transcript(
+            description, self, new TranscriptAddress(theirs.Name, theirs.Device), record.Current!.PostQuantum.Braid.Epoch,
+            line.Steps, new TranscriptOpening(published, drawn.Take())).Write("opened-by-us");
     }
 
     private async Task<Transcript> RecordAsync(string description, bool oneTime, int rounds)
