@@ -36,13 +36,7 @@ internal static class AesCtr
     {
         if (OperatingSystem.IsBrowser())
         {
-            var engine = AesUtilities.CreateEngine();
-            engine.Init(true, new KeyParameter(key));
-            for (var at = 0; at < blocks.Length; at += BlockSize)
-            {
-                engine.ProcessBlock(blocks[at..], blocks[at..]);
-            }
-
+            Managed(key, blocks);
             return;
         }
 
@@ -51,5 +45,16 @@ internal static class AesCtr
 #pragma warning disable CA5358 // The blocks are counters: this is what counter mode is made of.
         aes.EncryptEcb(blocks, blocks, PaddingMode.None);
 #pragma warning restore CA5358
+    }
+
+    /// <summary>The implementation of the browser.</summary>
+    internal static void Managed(ReadOnlySpan<byte> key, Span<byte> blocks)
+    {
+        var engine = AesUtilities.CreateEngine();
+        engine.Init(true, new KeyParameter(key));
+        for (var at = 0; at < blocks.Length; at += BlockSize)
+        {
+            engine.ProcessBlock(blocks[at..], blocks[at..]);
+        }
     }
 }

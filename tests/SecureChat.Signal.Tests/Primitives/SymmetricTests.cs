@@ -44,6 +44,10 @@ public sealed class SymmetricTests(LibsignalPeer peer)
         {
             Assert.Equal(stream[..size], AesCtr.Apply(aes.Key, new byte[size]));
         }
+
+        byte[] counters = [.. Enumerable.Range(0, 20).SelectMany(i => new byte[15].Append((byte)i))];
+        AesCtr.Managed(aes.Key, counters);
+        Assert.Equal(stream, counters);
     }
 
     /// <summary>RFC 8452, appendix C.2: AEAD_AES_256_GCM_SIV.</summary>
