@@ -3,7 +3,8 @@ using System.Text.RegularExpressions;
 namespace SecureChat.Mutation;
 
 /// <summary>Why mutants survive that no test can or need notice: mutation/explained.tsv.</summary>
-/// <remarks>A line each: beginning of the file's path, kind, what the source line matches, what the replacement matches, reason. A star fits everything.</remarks>
+/// <remarks>A line each: beginning of the file's path, kind, what the source line matches, what the replacement matches, reason, and what
+/// the name of the method around it must not match, if there is a sixth cell. A star fits everything.</remarks>
 internal sealed class Explanations(string path)
 {
     private readonly IReadOnlyList<Rule> _rules =
@@ -17,11 +18,14 @@ internal sealed class Explanations(string path)
         private readonly Regex _source = new(cells[2] is "*" ? "" : cells[2]);
         private readonly Regex _replacement = new(cells[3] is "*" ? "" : cells[3]);
 
+        private readonly Regex? _except = cells.Length > 5 ? new(cells[5]) : null;
+
         public string Reason => cells[4];
 
         public bool Fits(Mutant mutant) =>
             (cells[0] is "*" || mutant.File.StartsWith(cells[0], StringComparison.Ordinal))
             && (cells[1] is "*" || mutant.Kind.StartsWith(cells[1], StringComparison.Ordinal))
+            && _except?.IsMatch(mutant.Member) is not true
             && _source.IsMatch(mutant.Source)
             && _replacement.IsMatch(mutant.Replacement);
     }

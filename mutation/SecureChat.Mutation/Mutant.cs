@@ -1,12 +1,17 @@
 using System.Globalization;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 
 namespace SecureChat.Mutation;
 
 /// <summary>One change that Stryker compiled into the library, switched on by its number.</summary>
+/// <param name="Member">The method around it, by the nearest declaration above.</param>
 /// <param name="Source">The line, with the next if what is changed goes on there.</param>
-internal sealed record Mutant(int Id, string File, int Line, string Kind, string Replacement, string Source)
+internal sealed record Mutant(int Id, string File, int Line, string Member, string Kind, string Replacement, string Source)
 {
+    private static readonly Regex Declaration = new(
+        @"^\s+(?:(?:public|private|internal|protected|static|readonly|override|virtual|async|unsafe)\s+)+[^=;(]*?\b(\w+)(?:<[^>(]*>)?\s*\(");
+
     /// <summary>Reads those that compile, in the order of <paramref name="first"/> and then of files and lines.</summary>
     /// <param name="report">Stryker's report in the mutation testing elements schema.</param>
     /// <param name="first">Beginnings of paths below the library's folder; a file is ranked by the first that fits.</param>
@@ -25,6 +30,7 @@ internal sealed record Mutant(int Id, string File, int Line, string Kind, string
                     int.Parse(mutant.GetProperty("id").GetString()!, CultureInfo.InvariantCulture),
                     path,
                     mutant.GetProperty("location").GetProperty("start").GetProperty("line").GetInt32(),
+                    MemberOf(lines, mutant.GetProperty("location").GetProperty("start").GetProperty("line").GetInt32()),
                     mutant.GetProperty("mutatorName").GetString()!,
                     OneLine(mutant.GetProperty("replacement").GetString()!),
                     SourceOf(lines, mutant.GetProperty("location")))));
@@ -33,6 +39,10 @@ internal sealed record Mutant(int Id, string File, int Line, string Kind, string
         return [.. mutants.OrderBy(mutant => Rank(mutant.File, first)).ThenBy(mutant => mutant.File, StringComparer.Ordinal)
             .ThenBy(mutant => mutant.Line).ThenBy(mutant => mutant.Id)];
     }
+
+    private static string MemberOf(string[] lines, int line) => lines.Take(line).Reverse()
+        .Select(text => Declaration.Match(text))
+        .FirstOrDefault(match => match.Success)?.Groups[1].Value ?? "";
 
     private static string SourceOf(string[] lines, JsonElement location)
     {

@@ -87,6 +87,14 @@ foreach (var mutant in unexplained)
     Say($"{results[mutant.Id]} {mutant.File}:{mutant.Line} {mutant.Kind}: {mutant.Source} -> {mutant.Replacement}");
 }
 
+if (mutants.All(mutant => results[mutant.Id] is not null))
+{
+    Results.WriteSurvivors(
+        Path.Combine(Path.GetDirectoryName(args[3])!, "survivors.tsv"),
+        mutants.Where(mutant => results[mutant.Id] is "Survived" or "NoCoverage")
+            .Select(mutant => (mutant, results[mutant.Id]!, explanations.Of(mutant) ?? "not explained")));
+}
+
 foreach (var group in mutants.GroupBy(mutant => results[mutant.Id] is "Survived" or "NoCoverage" ? explanations.Of(mutant) ?? "not explained" : results[mutant.Id]))
 {
     Say($"{group.Count(),5} {group.Key}");

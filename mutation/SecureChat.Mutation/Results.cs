@@ -26,6 +26,15 @@ internal sealed class Results
     public int? Unfinished =>
         File.Exists(_begun) && int.TryParse(File.ReadAllText(_begun), CultureInfo.InvariantCulture, out var id) ? id : null;
 
+    /// <summary>The list that is kept: file, line, method, kind, result, what stands there, what stood there instead, reason.</summary>
+    public static void WriteSurvivors(string path, IEnumerable<(Mutant Mutant, string Status, string Reason)> survivors) =>
+        File.WriteAllLines(path, survivors
+            .OrderBy(one => one.Mutant.File, StringComparer.Ordinal).ThenBy(one => one.Mutant.Line).ThenBy(one => one.Mutant.Id)
+            .Select(one => string.Join(
+                '\t', one.Mutant.File, one.Mutant.Line.ToString(CultureInfo.InvariantCulture), one.Mutant.Member, one.Mutant.Kind,
+                one.Status, one.Mutant.Source, one.Mutant.Replacement, one.Reason))
+            .Prepend("file\tline\tmethod\tkind\tresult\tsource\tinstead\treason"));
+
     public void Begin(Mutant mutant) => File.WriteAllText(_begun, mutant.Id.ToString(CultureInfo.InvariantCulture));
 
     public void Add(Mutant mutant, string status, string test)
