@@ -52,6 +52,12 @@ internal static class BrowserRun
             Check(await alice.DecryptAsync(bob.Address, answer));
         }
 
+        await TimeAsync(times, "formats", async () =>
+        {
+            await OtherFormats.CheckAsync(alice, bob);
+            return true;
+        });
+
         for (var i = 0; i < Messages; i++)
         {
             var sent = await TimeAsync(times, "encrypt", () => alice.EncryptAsync(bob.Address, Plaintext).AsTask());

@@ -11,12 +11,12 @@ public sealed class SessionInBrowserTests
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Two_devices_in_a_browser_open_a_session_and_read_each_others_messages()
+    public async Task Two_devices_in_a_browser_open_a_session_and_read_every_format_that_there_is()
     {
         var result = await HeadlessPage.ResultAsync(PublishedPage("bench", "SecureChat.Signal.Browser"), Patience, Ct);
 
         Assert.Equal(
-            ["load", "start", "accept", "encrypt", "decrypt", "turn"],
+            ["load", "start", "accept", "formats", "encrypt", "decrypt", "turn"],
             result.Split('\n').Select(line => line.Split(' ')[0]));
     }
 
