@@ -56,6 +56,33 @@ public sealed class CallPropertyTests
         iter: 4000);
 
     [Fact]
+    public void Whatever_is_lost_of_what_nobody_keeps_everybody_is_free_when_it_has_rung_out() => Gen.Select(Story, Gen.Int[0, 1 << 16]).Sample(
+        (story, lost) =>
+        {
+            // Nobody's media connects: a call that is up ends with its people.
+            var world = Play([.. story.Steps.Where(step => step.What is not 8)], story.Ids, isOrdered: true);
+            for (var pass = 0; pass < 2; pass++)
+            {
+                for (var i = 0; world.Mail.Count > 0; i++)
+                {
+                    if (world.Mail[0].Delivery is CallDelivery.Ephemeral && (lost >> (i % 16) & 1) is 1)
+                    {
+                        world.Mail.RemoveAt(0);
+                    }
+                    else
+                    {
+                        world.Deliver(0);
+                    }
+                }
+
+                world.Pass(CallMachine.RingTime);
+            }
+
+            return world.Devices.All(device => device.Machine is { State: CallState.Idle, Wait: null, Peer: null } && !device.IsRinging);
+        },
+        iter: 4000);
+
+    [Fact]
     public void Of_any_number_of_devices_that_accept_one_talks() => Gen.Select(Gen.Int[1, 6], Gen.Int[0, 1 << 6], Gen.Int[0, 1000].Array[200]).Sample(
         (devices, accepting, order) =>
         {
