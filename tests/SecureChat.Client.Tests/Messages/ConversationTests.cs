@@ -1,6 +1,8 @@
 using System.Globalization;
+using Google.Protobuf;
 using SecureChat.Client.Messages;
 using SecureChat.Client.Tests.Support;
+using SecureChat.Protocol.Proto;
 
 namespace SecureChat.Client.Tests.Messages;
 
@@ -208,12 +210,16 @@ public sealed class ConversationTests
         for (var sent = 0; sent < probes; sent += EachOf)
         {
             var stranger = await world.PersonAsync();
-            for (var i = 0; i < EachOf / 5; i++)
+            for (var i = 0; i < EachOf / 10; i++)
             {
                 await ProbeAsync(stranger, bob);
             }
 
             await bob.TextAsync($"from {stranger.Account}");
+
+            // And what cannot be read.
+            await bob.ForgetSessionsAsync();
+            await stranger.SendAsync(bob, "unreadable");
             await stranger.Client.DisconnectAsync(Ct);
         }
 
@@ -297,9 +303,15 @@ public sealed class ConversationTests
         Assert.Equal((alice.Account, false), (typing.Account, typing.Stopped));
     }
 
-    // Five contents: a text, a reaction to it, another text in its place, one that is taken back, and that.
+    // Nine: a text, a reaction to it, another text in its place, one that is taken back, and that; a timer, a file, a call, and a typing
+    // notice.
     private static async Task ProbeAsync(Person stranger, Person to)
     {
+        await stranger.Client.SetTimerAsync(to.Account, TimeSpan.FromDays(1), fromSending: true, Ct);
+        await stranger.Client.SendAsync(to.Account, new OutgoingMessage { Media = new Media { Key = ByteString.CopyFrom(new byte[32]), Length = 1 } }, Ct);
+        await stranger.Client.SendTypingAsync(to.Account, stopped: false, Ct);
+        await stranger.Client.SendCallAsync(
+            to.Account, new CallMessage { Call = ByteString.CopyFrom(new byte[16]), Offer = new CallOffer { Sdp = "v=0" } }, Ct);
         var text = await stranger.SendAsync(to, $"from {stranger.Account}");
         await stranger.Client.ReactAsync(text, "👍", Ct);
         await stranger.Client.EditAsync(text, $"from {stranger.Account}", Ct);

@@ -155,6 +155,13 @@ internal sealed class Person : IAsyncDisposable
     public async Task<IReadOnlyList<string?>> TextsAsync(Person with) =>
         [.. (await Client.MessagesAsync(with.Account, World.Ct)).Select(message => message.Text)];
 
+    /// <summary>As if the device had lost its sessions: what comes in them cannot be read.</summary>
+    public async Task ForgetSessionsAsync()
+    {
+        var sessions = await Options.Store.ListAsync(Tables.Sessions, 0, 1000, World.Ct);
+        await Options.Store.CommitAsync([.. sessions.Select(row => new RowChange(Tables.Sessions, row.Key, null))], World.Ct);
+    }
+
     public async Task<Progress> ProgressAsync(ChatMessage message) =>
         (await Client.FindAsync(message.Conversation, message.Sender, message.Id, World.Ct))!.Progress;
 
