@@ -20,13 +20,17 @@ internal sealed class AspNetSession(HttpContext context, WebSocket socket, Calle
 
     private byte[] _out = [];
     private int _length;
+    private int _inFlight;
+    private long _sendingSince;
     private bool _isSending;
     private bool _hasFailed;
     private TaskCompletionSource? _sent;
     private TaskCompletionSource? _uncongested;
     private CloseCode? _close;
 
-    public override bool IsCongested => _length > CongestedBytes;
+    public override bool IsCongested => _length + _inFlight > CongestedBytes;
+
+    protected override long WaitingSince => Volatile.Read(ref _sendingSince);
 
     /// <summary>Lives until the socket is closed by either side, and disposes it.</summary>
     public async Task RunAsync()
@@ -80,6 +84,7 @@ internal sealed class AspNetSession(HttpContext context, WebSocket socket, Calle
         if (!_isSending && !_hasFailed && (_length > 0 || _close is not null))
         {
             _isSending = true;
+            Volatile.Write(ref _sendingSince, Table.Time.GetTimestamp());
             _ = SendAllAsync();
         }
     }
@@ -172,11 +177,6 @@ internal sealed class AspNetSession(HttpContext context, WebSocket socket, Calle
             {
                 await SendAsync(batch, length);
                 Return(batch);
-                if (length > CongestedBytes)
-                {
-                    OnWritable();
-                }
-
                 if (close is { } code)
                 {
                     await socket.CloseOutputAsync((WebSocketCloseStatus)(int)code, null, CancellationToken.None);
@@ -206,7 +206,28 @@ internal sealed class AspNetSession(HttpContext context, WebSocket socket, Calle
                 endOfMessage: true,
                 CancellationToken.None);
             at += LengthBytes + size;
+            OnTaken(LengthBytes + size);
         }
+    }
+
+    // The client, or what lies before it, has taken one frame.
+    private void OnTaken(int bytes)
+    {
+        lock (Gate)
+        {
+            Volatile.Write(ref _sendingSince, Table.Time.GetTimestamp());
+            var wasCongested = IsCongested;
+            _inFlight -= bytes;
+            if (!wasCongested || IsCongested)
+            {
+                return;
+            }
+
+            _uncongested?.TrySetResult();
+            _uncongested = null;
+        }
+
+        OnWritable();
     }
 
     // Null ends the sending in the same breath: what is written from now on starts it again.
@@ -221,9 +242,7 @@ internal sealed class AspNetSession(HttpContext context, WebSocket socket, Calle
             }
 
             var taken = (_out, _length, _close);
-            (_out, _length, _close) = ([], 0, null);
-            _uncongested?.TrySetResult();
-            _uncongested = null;
+            (_out, _length, _inFlight, _close) = ([], 0, _length, null);
             return taken;
         }
     }
@@ -232,6 +251,7 @@ internal sealed class AspNetSession(HttpContext context, WebSocket socket, Calle
     private void StopSending()
     {
         _isSending = false;
+        Volatile.Write(ref _sendingSince, 0);
         _sent?.TrySetResult();
         _uncongested?.TrySetResult();
     }

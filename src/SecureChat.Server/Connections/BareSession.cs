@@ -11,16 +11,23 @@ namespace SecureChat.Server.Connections;
 internal sealed class BareSession(ConnectionContext connection, Caller caller, bool isJson, SessionTable table)
     : ClientSession(caller, isJson, table)
 {
+    // The client has taken something when one flush is done, so no flush may be more than a slow client takes in a few seconds.
+    private const int MostAtOnce = 64 * 1024;
+
     private readonly PipeWriter _output = connection.Transport.Output;
     private FrameReader _reader;
+    private ArrayBufferWriter<byte>? _behind;
+    private int _taken;
     private bool _dirty;
-    private volatile bool _flushing;
+    private long _flushingSince;
     private TaskCompletionSource? _uncongested;
     private bool _peerClosed;
     private bool _ended;
 
     /// <summary>The connection's own buffer is full.</summary>
-    public override bool IsCongested => _flushing;
+    public override bool IsCongested => WaitingSince != 0;
+
+    protected override long WaitingSince => Volatile.Read(ref _flushingSince);
 
     /// <summary>Lives until the socket is closed by either side.</summary>
     public async Task RunAsync()
@@ -61,17 +68,19 @@ internal sealed class BareSession(ConnectionContext connection, Caller caller, b
 
     protected override void BeginFlush()
     {
-        if (!_dirty || _flushing || _ended)
+        while (_dirty && !IsCongested && !_ended)
         {
-            return;
-        }
-
-        _dirty = false;
-        var flush = _output.FlushAsync();
-        if (!flush.IsCompletedSuccessfully)
-        {
-            _flushing = true;
-            _ = FinishFlushAsync(flush);
+            _dirty = false;
+            var flush = _output.FlushAsync();
+            if (flush.IsCompletedSuccessfully)
+            {
+                TakeBehind();
+            }
+            else
+            {
+                Volatile.Write(ref _flushingSince, Table.Time.GetTimestamp());
+                _ = FinishFlushAsync(flush);
+            }
         }
     }
 
@@ -103,7 +112,7 @@ internal sealed class BareSession(ConnectionContext connection, Caller caller, b
                 return;
             }
 
-            if (_flushing)
+            if (IsCongested)
             {
                 await UncongestedAsync();
             }
@@ -135,7 +144,7 @@ internal sealed class BareSession(ConnectionContext connection, Caller caller, b
             }
 
             // A congested socket is not asked for more: its answers would pile up here.
-            if (!handled.IsCompletedSuccessfully || _flushing)
+            if (!handled.IsCompletedSuccessfully || IsCongested)
             {
                 return true;
             }
@@ -192,10 +201,32 @@ internal sealed class BareSession(ConnectionContext connection, Caller caller, b
     // The gate is held.
     private void AppendFrame(Opcode opcode, ReadOnlySpan<byte> head, ReadOnlySpan<byte> tail)
     {
-        if (!_ended)
+        if (_ended)
         {
-            FrameWriter.Write(_output, opcode, head, tail);
-            _dirty = true;
+            return;
+        }
+
+        var isFull = _behind is not null || IsCongested || _output.UnflushedBytes >= MostAtOnce;
+        FrameWriter.Write(isFull ? _behind ??= new ArrayBufferWriter<byte>() : _output, opcode, head, tail);
+        _dirty = true;
+    }
+
+    // The gate is held, and all that was written before has been flushed.
+    private void TakeBehind()
+    {
+        if (_behind is null)
+        {
+            return;
+        }
+
+        var left = _behind.WrittenSpan[_taken..];
+        var piece = left[..Math.Min(left.Length, MostAtOnce)];
+        _output.Write(piece);
+        _taken += piece.Length;
+        _dirty = true;
+        if (piece.Length == left.Length)
+        {
+            (_behind, _taken) = (null, 0);
         }
     }
 
@@ -212,10 +243,16 @@ internal sealed class BareSession(ConnectionContext connection, Caller caller, b
 
         lock (Gate)
         {
-            _flushing = false;
+            Volatile.Write(ref _flushingSince, 0);
+            TakeBehind();
+            BeginFlush();
+            if (IsCongested)
+            {
+                return;
+            }
+
             _uncongested?.TrySetResult();
             _uncongested = null;
-            BeginFlush();
         }
 
         OnWritable();
@@ -225,7 +262,7 @@ internal sealed class BareSession(ConnectionContext connection, Caller caller, b
     {
         lock (Gate)
         {
-            return _flushing
+            return IsCongested
                 ? (_uncongested ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).Task.WaitAsync(connection.ConnectionClosed)
                 : Task.CompletedTask;
         }

@@ -17,7 +17,6 @@ internal abstract class ClientSession(Caller caller, bool isJson, SessionTable t
     private int _framesInHand;
     private bool _closing;
     private long _closingSince;
-    private long _congestedSince;
     private long _pinged;
 
     public Caller Caller { get; } = caller;
@@ -29,6 +28,9 @@ internal abstract class ClientSession(Caller caller, bool isJson, SessionTable t
 
     /// <summary>More is waiting than the client takes: do not produce more than is owed.</summary>
     public abstract bool IsCongested { get; }
+
+    /// <summary>Since when data waits of which the client has taken nothing; 0: nothing waits.</summary>
+    protected abstract long WaitingSince { get; }
 
     /// <summary>Timestamp of the last byte from the client.</summary>
     protected long LastHeard { get; set; } = table.Time.GetTimestamp();
@@ -112,19 +114,11 @@ internal abstract class ClientSession(Caller caller, bool isJson, SessionTable t
             return;
         }
 
-        if (IsCongested)
+        if (WaitingSince is not 0 and var since && Table.Elapsed(since, now) > SessionTable.CongestionTimeout)
         {
-            _congestedSince = _congestedSince == 0 ? now : _congestedSince;
-            if (Table.Elapsed(_congestedSince, now) > SessionTable.CongestionTimeout)
-            {
-                Table.CountSlowReader();
-                Abort();
-                return;
-            }
-        }
-        else
-        {
-            _congestedSince = 0;
+            Table.CountSlowReader();
+            Abort();
+            return;
         }
 
         var silent = Table.Elapsed(LastHeard, now);

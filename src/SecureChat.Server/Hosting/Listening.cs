@@ -1,4 +1,6 @@
+using System.Net;
 using System.Net.Security;
+using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -17,7 +19,11 @@ internal static class Listening
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(server.DrainSeconds));
 
         // What waits in memory for a slow store, per connection: the default of 1 MiB is for few connections.
-        builder.Services.Configure<SocketTransportOptions>(sockets => sockets.MaxReadBufferSize = 128 * 1024);
+        builder.Services.Configure<SocketTransportOptions>(sockets =>
+        {
+            sockets.MaxReadBufferSize = 128 * 1024;
+            sockets.CreateBoundListenSocket = Bind;
+        });
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             Limit(kestrel.Limits);
@@ -27,6 +33,20 @@ internal static class Listening
             Listen(kestrel, server.Socket, certificate, Program.ServeSockets);
             Listen(kestrel, server.Management, certificate, _ => { });
         });
+    }
+
+    // The kernel would take megabytes for a client that reads nothing: memory nobody counts, and nobody sees that it stands still.
+    private static Socket Bind(EndPoint endpoint)
+    {
+        const int tcp = 6, tcpNotSentLowAt = 25;
+        var socket = SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint);
+        if (OperatingSystem.IsLinux() && endpoint is IPEndPoint)
+        {
+            // Every connection inherits it. What is sent and not confirmed yet is not counted, so it slows nobody down.
+            socket.SetRawSocketOption(tcp, tcpNotSentLowAt, BitConverter.GetBytes(64 * 1024));
+        }
+
+        return socket;
     }
 
     private static void Listen(

@@ -41,8 +41,9 @@ internal static class Server
     }
 
     /// <summary>The composed server, not started yet.</summary>
+    /// <param name="time">Null: the system's.</param>
     /// <exception cref="SettingsException">A setting or a secret is wrong.</exception>
-    public static WebApplication Build(IReadOnlyList<string> settings)
+    public static WebApplication Build(IReadOnlyList<string> settings, TimeProvider? time = null)
     {
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions
         {
@@ -50,6 +51,7 @@ internal static class Server
             ApplicationName = typeof(Server).Assembly.GetName().Name,
         });
         Settings.AddSources(builder.Configuration, settings);
+        builder.Services.AddSingleton(time ?? TimeProvider.System);
         Program.AddServices(builder);
         builder.Host.UseDefaultServiceProvider(options => options.ValidateScopes = true);
         builder.WebHost.UseKestrelHttpsConfiguration();

@@ -151,13 +151,13 @@ internal sealed class Delivery(MessageFrames relay, ClientSession session) : IMa
         StartReading();
     }
 
-    /// <summary>Sends again what was not acknowledged in time.</summary>
+    /// <summary>Sends again what was not acknowledged in time; a client that is behind has not read the first copy yet.</summary>
     public void Tick()
     {
         List<long>? late;
         lock (_gate)
         {
-            late = _state == State.Closed ? null : _window.TakeLate(relay.Time);
+            late = _state == State.Closed || session.IsCongested ? null : _window.TakeLate(relay.Time);
         }
 
         if (late is not null)

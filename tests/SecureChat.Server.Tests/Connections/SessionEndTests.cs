@@ -55,35 +55,6 @@ public sealed class SessionEndTests
         await stopping;
     }
 
-    [Theory, InlineData(false), InlineData(true)]
-    public async Task A_reader_that_takes_nothing_costs_bounded_memory_and_loses_nothing(bool bare)
-    {
-        await using var node = await LoopbackNode.StartAsync();
-        var port = bare ? node.SocketPort : node.ApiPort;
-        var (alice, bob) = (await node.NewDeviceAsync(), await node.NewDeviceAsync());
-        await using var from = await ChatSocket.ReadyAsync(port, alice);
-        await using var slow = await ChatSocket.ReadyAsync(port, bob);
-        var content = new byte[90 * 1024];
-        for (var i = 0; i < 150; i++)
-        {
-            await from.SendMessageAsync(ChatSocket.Message(content, bob));
-            Assert.NotNull((await from.NextAsync()).Accepted);
-        }
-
-        // The window holds one mebibyte: the rest is in the queue until acknowledgements make room.
-        var received = new HashSet<ulong>();
-        while (received.Count < 150)
-        {
-            var delivered = await slow.NextDeliveryAsync();
-            Assert.True(received.Add(delivered.Position), "No position comes twice.");
-            await slow.AckAsync(delivered.Position);
-        }
-
-        await slow.SendAsync(new ClientFrame { Ping = new Ping() });
-        Assert.NotNull((await slow.NextAsync()).Pong);
-        Assert.Equal(0, await node.Get<IMessageQueue>().CountAsync(Ct));
-    }
-
     [Fact]
     public async Task Messages_that_are_never_acknowledged_fill_the_window_and_one_acknowledgement_lets_one_more_through()
     {

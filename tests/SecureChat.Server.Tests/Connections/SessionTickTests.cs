@@ -44,15 +44,11 @@ public sealed class SessionTickTests
         await using var node = await Node.StartAsync();
         var session = await OpenAsync(node);
 
-        session.Congested = true;
-        Assert.Equal([], session.After(TimeSpan.FromSeconds(1)));
-        Assert.Equal([], session.After(TimeSpan.FromSeconds(20)));
-        session.Congested = false;
-        Assert.Equal([], session.After(TimeSpan.FromSeconds(1)));
-        session.Congested = true;
-        Assert.Equal([], session.After(TimeSpan.FromSeconds(1)));
-        Assert.Equal([], session.After(TimeSpan.FromSeconds(25)));
-        Assert.Equal(["abort"], session.After(TimeSpan.FromSeconds(6)));
+        session.Waits();
+        Assert.Equal([], session.After(TimeSpan.FromSeconds(29)));
+        session.Waits();
+        Assert.Equal([], session.After(TimeSpan.FromSeconds(24)));
+        Assert.Equal(["abort"], session.After(TimeSpan.FromSeconds(7)));
     }
 
     private static async Task<Recorded> OpenAsync(Node node)
@@ -69,9 +65,14 @@ public sealed class SessionTickTests
     {
         private readonly List<string> _done = [];
 
-        public bool Congested { get; set; }
+        private long _waitingSince;
 
-        public override bool IsCongested => Congested;
+        public override bool IsCongested => _waitingSince != 0;
+
+        protected override long WaitingSince => _waitingSince;
+
+        /// <summary>Data waits, of which the client has just taken some.</summary>
+        public void Waits() => _waitingSince = clock.GetTimestamp();
 
         /// <summary>What happens at the tick after that time. Only the clock is set, so the table's own timer does not run.</summary>
         public List<string> After(TimeSpan time)

@@ -207,6 +207,8 @@ public sealed class DeliveryTests
 
         public override bool IsCongested => false;
 
+        protected override long WaitingSince => 0;
+
         public async Task<IReadOnlyList<Deliver>> ReceivedAsync(int count)
         {
             await AtLeastAsync(count);

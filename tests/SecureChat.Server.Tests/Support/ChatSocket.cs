@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using System.Net.WebSockets;
 using System.Security.Cryptography;
 using System.Text;
@@ -19,12 +20,14 @@ internal sealed class ChatSocket : IAsyncDisposable
 
     public WebSocketCloseStatus? CloseStatus => _socket.CloseStatus;
 
-    public static async Task<ChatSocket> ConnectAsync(int port, ChatDevice device, bool isJson = false)
+    /// <param name="receiveBuffer">What this computer takes before anybody reads it; 0: what the system thinks best.</param>
+    public static async Task<ChatSocket> ConnectAsync(int port, ChatDevice device, bool isJson = false, int receiveBuffer = 0)
     {
         var socket = new ClientWebSocket();
         socket.Options.SetRequestHeader("Authorization", $"Bearer {device.AccessToken}");
         socket.Options.AddSubProtocol(isJson ? "securechat.v1.json" : "securechat.v1.proto");
-        await socket.ConnectAsync(new Uri($"ws://127.0.0.1:{port}/ws"), TestContext.Current.CancellationToken);
+        using var connections = new HttpMessageInvoker(new SocketsHttpHandler { ConnectCallback = (to, ct) => DialAsync(to, receiveBuffer, ct) });
+        await socket.ConnectAsync(new Uri($"ws://127.0.0.1:{port}/ws"), connections, TestContext.Current.CancellationToken);
         return new ChatSocket(socket, device, isJson);
     }
 
@@ -102,6 +105,9 @@ internal sealed class ChatSocket : IAsyncDisposable
         return (int)_socket.CloseStatus!.Value;
     }
 
+    /// <summary>Says farewell and waits for the server's.</summary>
+    public Task CloseAsync() => _socket.CloseAsync(WebSocketCloseStatus.NormalClosure, null, TestContext.Current.CancellationToken);
+
     /// <summary>Leaves without a word, as a phone in a tunnel does.</summary>
     public void Abort() => _socket.Abort();
 
@@ -109,6 +115,18 @@ internal sealed class ChatSocket : IAsyncDisposable
     {
         _socket.Dispose();
         return ValueTask.CompletedTask;
+    }
+
+    private static async ValueTask<Stream> DialAsync(SocketsHttpConnectionContext to, int receiveBuffer, CancellationToken ct)
+    {
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        if (receiveBuffer > 0)
+        {
+            socket.ReceiveBufferSize = receiveBuffer;
+        }
+
+        await socket.ConnectAsync(to.DnsEndPoint, ct);
+        return new NetworkStream(socket, ownsSocket: true);
     }
 
     /// <summary>A frame of the server's, once it was held against the published description of the socket, as every frame of the test run is.</summary>

@@ -9,7 +9,7 @@ using SecureChat.Tests;
 
 namespace SecureChat.Server.Tests.Support;
 
-/// <summary>One running server on real loopback ports, on the real clock: what sockets are tested against.</summary>
+/// <summary>One running server on real loopback ports: what sockets are tested against.</summary>
 internal sealed class LoopbackNode : IAsyncDisposable
 {
     private readonly WebApplication _app;
@@ -25,7 +25,10 @@ internal sealed class LoopbackNode : IAsyncDisposable
 
     public int SocketPort { get; }
 
-    public static async Task<LoopbackNode> StartAsync(params string[] settings)
+    /// <summary>On the real clock.</summary>
+    public static Task<LoopbackNode> StartAsync(params string[] settings) => StartAsync(TimeProvider.System, settings);
+
+    public static async Task<LoopbackNode> StartAsync(TimeProvider time, params string[] settings)
     {
         var folder = Directory.CreateTempSubdirectory("securechat-node-");
         var (api, socket) = (ChildProcess.FreePort(), ChildProcess.FreePort());
@@ -33,7 +36,7 @@ internal sealed class LoopbackNode : IAsyncDisposable
         [
             $"--Storage:DataFolder={folder.FullName}", $"--Server:Api=http://127.0.0.1:{api}",
             $"--Server:Socket=http://127.0.0.1:{socket}", "--Server:Management=", "--Server:DrainSeconds=3", "--Limits:Scale=0", .. settings,
-        ]);
+        ], time);
         await app.StartAsync(TestContext.Current.CancellationToken);
         return new LoopbackNode(app, folder, api, socket);
     }
