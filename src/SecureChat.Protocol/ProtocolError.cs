@@ -115,7 +115,7 @@ public sealed record ProtocolError(string Code, int Status, string Title)
         new("unavailable", 503, "A store cannot be reached; repeat after the seconds in Retry-After.");
 
     public static readonly ProtocolError QueueFull =
-        new("queue_full", 507, "The recipient's queue is full; nothing was stored.");
+        new("queue_full", 507, "A recipient's queue is full; nothing was stored for that recipient.");
 
     public static readonly ProtocolError StorageFull =
         new("storage_full", 507, "There is no room for more files; nothing was stored.");
