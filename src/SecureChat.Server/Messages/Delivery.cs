@@ -101,10 +101,19 @@ internal sealed class Delivery(MessageFrames relay, ClientSession session) : IMa
 
     public void OnDisplaced() => session.Close(CloseCode.Displaced);
 
+    public Task SettledAsync()
+    {
+        lock (_gate)
+        {
+            return _deleting;
+        }
+    }
+
     /// <summary>Deletes what the device has kept.</summary>
     /// <remarks>
-    /// The next frame does not wait for it, up to a limit: what is acknowledged while the store is busy goes there in one go, and
-    /// a client that closes right after its last acknowledgement has still been heard.
+    /// The next frame does not wait for it, up to a limit: what is acknowledged while the store is busy goes there in one go, as does
+    /// what comes within a moment when the store is elsewhere. A client that closes right after its last acknowledgement has still
+    /// been heard, and its next connection waits for that.
     /// </remarks>
     /// <param name="request">Answered when it is not 0.</param>
     public Task AckAsync(List<long> positions, ulong request)
@@ -124,10 +133,14 @@ internal sealed class Delivery(MessageFrames relay, ClientSession session) : IMa
             (_acks ??= new AckBatch()).Add(positions, request);
             isFirst = !_isDeleting;
             _isDeleting = true;
+            if (isFirst && relay.Mailbox.IsShared)
+            {
+                _deleting = DeleteSoonAsync();
+            }
         }
 
         Resume();
-        if (isFirst)
+        if (isFirst && !relay.Mailbox.IsShared)
         {
             _deleting = DeleteAsync();
         }
@@ -189,6 +202,13 @@ internal sealed class Delivery(MessageFrames relay, ClientSession session) : IMa
                 relay.Log.SweepFailed(e.GetType().Name);
             }
         }
+    }
+
+    // Begins under the gate, where the queue may not be called: the pause comes first.
+    private async Task DeleteSoonAsync()
+    {
+        await Task.Delay(AckGather, relay.Time, CancellationToken.None);
+        await DeleteAsync();
     }
 
     private async Task DeleteAsync()
@@ -371,6 +391,7 @@ internal sealed class Delivery(MessageFrames relay, ClientSession session) : IMa
     }
 
     private const int PageSize = 64;
+    private static readonly TimeSpan AckGather = TimeSpan.FromMilliseconds(10);
     private static readonly byte[] QueueEmptyFrame = Google.Protobuf.MessageExtensions.ToByteArray(
         new ServerFrame { QueueEmpty = new QueueEmpty() });
 }

@@ -27,6 +27,9 @@ internal sealed class Mailbox(
     /// <summary>Longest and default life of a message.</summary>
     public TimeSpan Life => options.Value.Life;
 
+    /// <summary>Whether other nodes have the same queues.</summary>
+    public bool IsShared => hot.IsShared;
+
     /// <summary>Attachments of this node.</summary>
     public IEnumerable<Attachment> Attached => _attached.Values;
 
@@ -122,6 +125,8 @@ internal sealed class Mailbox(
 
         try
         {
+            // What the device acknowledged there a moment ago must not be read again here.
+            await (before?.Listener.SettledAsync() ?? Task.CompletedTask).WaitAsync(ct);
             await ShowPresenceAsync(attachment, ct);
             return attachment;
         }
@@ -275,6 +280,9 @@ internal interface IMailListener
 
     /// <summary>A newer connection of the device took its place.</summary>
     void OnDisplaced();
+
+    /// <summary>Completes when all that the device has acknowledged here so far has left the queue, or could not.</summary>
+    Task SettledAsync() => Task.CompletedTask;
 }
 
 /// <summary>One listening connection.</summary>

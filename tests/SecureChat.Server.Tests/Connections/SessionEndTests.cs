@@ -55,6 +55,25 @@ public sealed class SessionEndTests
         await stopping;
     }
 
+    [Theory, InlineData(false), InlineData(true)]
+    public async Task Who_closes_right_after_an_acknowledgement_and_comes_back_at_once_gets_nothing_twice(bool bare)
+    {
+        await using var node = await LoopbackNode.StartAsync(
+            [.. (await TemporaryServers.NewStoresAsync()).Select(setting => $"--{setting.Name}={setting.Value}")]);
+        var port = bare ? node.SocketPort : node.ApiPort;
+        var (alice, bob) = (await node.NewDeviceAsync(), await node.NewDeviceAsync());
+        await using var from = await ChatSocket.ReadyAsync(port, alice);
+        for (var i = 0; i < 100; i++)
+        {
+            // Ready: nothing but the end of the queue came.
+            await using var to = await ChatSocket.ReadyAsync(port, bob);
+            await from.SendMessageAsync(ChatSocket.Message($"{i}", bob));
+            await to.AckAsync((await to.NextDeliveryAsync()).Position);
+            Assert.NotNull((await from.NextAsync()).Accepted);
+            await to.CloseAsync();
+        }
+    }
+
     [Fact]
     public async Task Messages_that_are_never_acknowledged_fill_the_window_and_one_acknowledgement_lets_one_more_through()
     {

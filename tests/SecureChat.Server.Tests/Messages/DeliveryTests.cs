@@ -125,6 +125,57 @@ public sealed class DeliveryTests
         await half.CloseAsync();
     }
 
+    [Theory, EveryStore]
+    public async Task What_a_connected_device_gets_live_costs_no_read_of_the_store(Stores stores)
+    {
+        await using var node = await StartAsync(stores);
+        var queue = new InterruptedQueue(node.Get<IMessageQueue>());
+        var (mailbox, frames) = Compose(node, queue, TimeProvider.System);
+        var device = NewDevice();
+        var session = new MemorySession(device, node.Get<SessionTable>());
+        var half = await frames.OpenAsync(session, Ct);
+        await session.LiveAsync();
+        var reads = queue.Reads;
+
+        for (var number = 1; number <= 50; number++)
+        {
+            await mailbox.PostAsync([MailTo(device, number)], Ct);
+        }
+
+        Assert.Equal(Enumerable.Range(1, 50), (await session.ReceivedAsync(50)).Select(ContentOf));
+        Assert.Equal((1, 1), (reads, queue.Reads));
+        await half.CloseAsync();
+    }
+
+    [Fact]
+    public async Task Acknowledgements_that_follow_each_other_go_to_a_store_elsewhere_together()
+    {
+        await using var node = await StartAsync(Stores.Shared);
+        var queue = new InterruptedQueue(node.Get<IMessageQueue>());
+        var (mailbox, frames) = Compose(node, queue, TimeProvider.System);
+        var device = NewDevice();
+        var session = new MemorySession(device, node.Get<SessionTable>());
+        var half = await frames.OpenAsync(session, Ct);
+        await session.LiveAsync();
+        for (var number = 1; number <= 100; number++)
+        {
+            await mailbox.PostAsync([MailTo(device, number)], Ct);
+        }
+
+        foreach (var delivered in await session.ReceivedAsync(100))
+        {
+            await half.HandleAsync(
+                ClientFrame.AckFieldNumber, 0, Google.Protobuf.MessageExtensions.ToByteArray(new Ack { Positions = { delivered.Position } }));
+        }
+
+        await half.CloseAsync();
+        Assert.Equal(0, await queue.CountAsync(Ct));
+        Assert.InRange(queue.Acks, 1, 30);
+    }
+
+    private static async Task<LoopbackNode> StartAsync(Stores stores) => await LoopbackNode.StartAsync(
+        stores is Stores.Embedded ? [] : [.. (await TemporaryServers.NewStoresAsync()).Select(setting => $"--{setting.Name}={setting.Value}")]);
+
     private static (Mailbox Mailbox, MessageFrames Frames) Compose(LoopbackNode node, IMessageQueue queue, TimeProvider time)
     {
         var mailbox = new Mailbox(
@@ -155,6 +206,10 @@ public sealed class DeliveryTests
 
         public string Name => inner.Name;
 
+        public int Reads { get; private set; }
+
+        public int Acks { get; private set; }
+
         public void At(int moment, Func<Task> interruption) => (_moment, _interruption) = (moment, interruption);
 
         /// <summary>Later moments never come when reading has ended before.</summary>
@@ -168,6 +223,7 @@ public sealed class DeliveryTests
 
         public async Task<IReadOnlyList<StoredMail>> ReadAsync(DeviceAddress device, long after, int count, CancellationToken ct)
         {
+            Reads++;
             await MomentAsync();
             var page = await inner.ReadAsync(device, after, count, ct);
             await MomentAsync();
@@ -179,8 +235,11 @@ public sealed class DeliveryTests
         public Task<long[]?> AppendAsync(IReadOnlyList<Mail> mail, Positioned? onPositioned, CancellationToken ct) =>
             inner.AppendAsync(mail, onPositioned, ct);
 
-        public Task AckAsync(DeviceAddress device, IReadOnlyList<long> positions, CancellationToken ct) =>
-            inner.AckAsync(device, positions, ct);
+        public Task AckAsync(DeviceAddress device, IReadOnlyList<long> positions, CancellationToken ct)
+        {
+            Acks++;
+            return inner.AckAsync(device, positions, ct);
+        }
 
         public Task ClearAsync(DeviceAddress device, CancellationToken ct) => inner.ClearAsync(device, ct);
 
