@@ -6,9 +6,12 @@ namespace SecureChat.Server.Accounts;
 
 /// <summary>Accounts and their devices: they appear with all their keys and tokens in one transaction, or not at all.</summary>
 internal sealed class AccountStore(
-    Database db, IMessageQueue queue, AccountNotices notices, RefreshTokens refreshTokens, AccessTokens accessTokens,
-    Invites invites, TimeProvider time)
+    Database db, IMessageQueue queue, IWakeUp wakeUps, AccountNotices notices, RefreshTokens refreshTokens, AccessTokens accessTokens,
+    Invites invites, TimeProvider time, ILogger<AccountStore> log)
 {
+    // After this no node knows the account from memory any more, and whatever it was doing with it is done.
+    private static readonly TimeSpan KnownElsewhere = TimeSpan.FromSeconds(5);
+
     /// <summary>The account that an identifier belongs to.</summary>
     public Task<AccountRow?> FindByIdentifierAsync(byte[] identifierHash, CancellationToken ct) =>
         db.FirstOrDefaultAsync<AccountRow>($"SELECT * FROM accounts WHERE identifier_hash = {identifierHash}", ct);
@@ -77,7 +80,8 @@ internal sealed class AccountStore(
         return session;
     }
 
-    /// <summary>Deletes an account: every row goes with it, and its queues.</summary>
+    /// <summary>Deletes an account: every row goes with it, its queues and its wake-ups.</summary>
+    /// <remarks>A message that was checked just before may be stored just behind it. Its id is never used again, so all of it goes once more.</remarks>
     public async Task DeleteAsync(Guid account, CancellationToken ct)
     {
         var ended = await db.InTransactionAsync(
@@ -89,6 +93,7 @@ internal sealed class AccountStore(
             },
             ct);
         await AnnounceAsync(account, ended, ct);
+        _ = ClearAgainAsync(account, ended);
     }
 
     public Task SetDiscoverableAsync(Guid account, bool enabled, CancellationToken ct) =>
@@ -139,9 +144,30 @@ internal sealed class AccountStore(
     public async Task AnnounceAsync(Guid account, IReadOnlyList<EndedDevice> ended, CancellationToken ct)
     {
         await notices.PublishAsync(account, [.. ended.Select(device => device.Epoch)], ct);
+        await ClearAsync(account, ended, ct);
+    }
+
+    private async Task ClearAsync(Guid account, IReadOnlyList<EndedDevice> ended, CancellationToken ct)
+    {
         foreach (var device in ended)
         {
-            await queue.ClearAsync(new(account, device.Device), ct);
+            var address = new DeviceAddress(account, device.Device);
+            await queue.ClearAsync(address, ct);
+            await wakeUps.ForgetAsync(address, ct);
+        }
+    }
+
+    // A server that stops before leaves what expires by itself.
+    private async Task ClearAgainAsync(Guid account, IReadOnlyList<EndedDevice> ended)
+    {
+        try
+        {
+            await Task.Delay(KnownElsewhere, time, CancellationToken.None);
+            await ClearAsync(account, ended, CancellationToken.None);
+        }
+        catch (Exception e)
+        {
+            log.NotClearedAgain(e.GetType().Name);
         }
     }
 }

@@ -1,7 +1,6 @@
 using System.Buffers.Binary;
 using System.Buffers.Text;
 using System.Security.Cryptography;
-using System.Text;
 using Microsoft.Extensions.Options;
 using SecureChat.Protocol;
 using SecureChat.Protocol.Accounts;
@@ -12,8 +11,8 @@ namespace SecureChat.Server.Accounts;
 
 /// <summary>An account's devices after the first: listing, renaming, linking, removing.</summary>
 /// <remarks>
-/// Spec: docs/protocol/accounts.md#devices. Key in the hot store: <c>link:hash</c> of a link code holds the account (16 bytes) and
-/// the epoch of the primary that made it (8).
+/// Spec: docs/protocol/accounts.md#devices. Key in the hot store: <c>link:hash</c> of a link code holds, sealed under the code, the
+/// account (16 bytes) and the epoch of the primary that made it (8).
 /// </remarks>
 internal sealed class DeviceStore(Database db, IHotStore hot, IMessageQueue queue, AccountStore accounts, Mailbox mailbox,
     IOptions<AccountsOptions> options, TimeProvider time)
@@ -57,14 +56,15 @@ internal sealed class DeviceStore(Database db, IHotStore hot, IMessageQueue queu
         var value = new byte[24];
         primary.Account.TryWriteBytes(value, bigEndian: true, out _);
         BinaryPrimitives.WriteInt64BigEndian(value.AsSpan(16), primary.Epoch);
-        await hot.SetAsync(LinkKey(code), value, LinkCodeLife, ct);
+        await hot.SetAsync(LinkKey(code), SecretKeyed.Seal(code, value), LinkCodeLife, ct);
         return new LinkCode(code, (int)LinkCodeLife.TotalSeconds);
     }
 
     /// <summary>Adds a device to the account that made the code, or tells why not.</summary>
     public async Task<(Session? Session, ProtocolError? Refusal)> LinkAsync(LinkDevice request, CancellationToken ct)
     {
-        if (request.Code.Length is not 27 || await hot.GetAsync(LinkKey(request.Code), ct) is not { Length: 24 } maker)
+        if (request.Code.Length is not 27 || await hot.GetAsync(LinkKey(request.Code), ct) is not { } kept
+            || SecretKeyed.Open(request.Code, kept) is not { Length: 24 } maker)
         {
             return (null, ProtocolError.WrongCode);
         }
@@ -143,8 +143,7 @@ internal sealed class DeviceStore(Database db, IHotStore hot, IMessageQueue queu
             },
             ct);
 
-    private static string LinkKey(string code) =>
-        $"link:{Base64Url.EncodeToString(SHA256.HashData(Encoding.UTF8.GetBytes(code)))}";
+    private static string LinkKey(string code) => SecretKeyed.Key("link:", code);
 
     private static readonly TimeSpan LinkCodeLife = TimeSpan.FromMinutes(10);
 

@@ -1,4 +1,3 @@
-using Google.Protobuf;
 using SecureChat.Protocol;
 using SecureChat.Protocol.Proto;
 

@@ -1,7 +1,6 @@
 using System.Buffers.Binary;
 using System.Buffers.Text;
 using System.Security.Cryptography;
-using System.Text;
 using SecureChat.Protocol;
 using SecureChat.Server.Accounts;
 using SecureChat.Server.Storage;
@@ -9,7 +8,7 @@ using SecureChat.Server.Storage;
 namespace SecureChat.Server.Connections;
 
 /// <summary>Single-use tickets for browsers, which cannot set a header on a WebSocket. Spec: docs/protocol/transport.md#tickets.</summary>
-/// <remarks>Hot-store keys: <c>ticket:hash</c>. The ticket stands in a URL, so it is worth nothing once used or after 30 seconds.</remarks>
+/// <remarks>Hot-store keys: <c>ticket:hash</c>, its value sealed under the ticket. The ticket stands in a URL, so it is worth nothing once used or after 30 seconds.</remarks>
 internal sealed class Tickets(IHotStore hot, AccountDirectory directory)
 {
     public static readonly TimeSpan Life = TimeSpan.FromSeconds(30);
@@ -21,14 +20,15 @@ internal sealed class Tickets(IHotStore hot, AccountDirectory directory)
         caller.Account.TryWriteBytes(value, bigEndian: true, out _);
         value[16] = (byte)caller.Device;
         BinaryPrimitives.WriteInt64BigEndian(value.AsSpan(17), caller.Epoch);
-        await hot.SetAsync(Key(ticket), value, Life, ct);
+        await hot.SetAsync(Key(ticket), SecretKeyed.Seal(ticket, value), Life, ct);
         return ticket;
     }
 
     /// <summary>The device behind a ticket that was not used before and whose credentials still hold.</summary>
     public async Task<Caller?> RedeemAsync(string ticket, CancellationToken ct)
     {
-        if (ticket.Length is not 43 || await hot.TakeAsync(Key(ticket), ct) is not { Length: 25 } value)
+        if (ticket.Length is not 43 || await hot.TakeAsync(Key(ticket), ct) is not { } kept
+            || SecretKeyed.Open(ticket, kept) is not { Length: 25 } value)
         {
             return null;
         }
@@ -39,6 +39,5 @@ internal sealed class Tickets(IHotStore hot, AccountDirectory directory)
         return await directory.IsCurrentAsync(caller.Account, caller.Device, caller.Epoch, ct) ? caller : null;
     }
 
-    private static string Key(string ticket) =>
-        $"ticket:{Base64Url.EncodeToString(SHA256.HashData(Encoding.UTF8.GetBytes(ticket)).AsSpan(0, 16))}";
+    private static string Key(string ticket) => SecretKeyed.Key("ticket:", ticket);
 }

@@ -94,6 +94,16 @@ internal sealed class RedisPushOutbox(IConnectionMultiplexer redis, TimeProvider
 
     public Task DropAsync(WakeUp wakeUp, CancellationToken ct) => FinishAsync(wakeUp, "drop", Now(), ct);
 
+    public async Task RemoveAsync(DeviceAddress device, CancellationToken ct)
+    {
+        var (name, keys) = ((RedisValue)WakeUp.NameOf(device), Keys);
+        await Task.WhenAll(
+            _db.SortedSetRemoveAsync(keys[0], name), _db.SortedSetRemoveAsync(keys[1], name), _db.SortedSetRemoveAsync(keys[2], name),
+            _db.HashDeleteAsync(keys[3], name)).WaitAsync(ct);
+    }
+
+    public Task PingAsync(CancellationToken ct) => _db.PingAsync().WaitAsync(ct);
+
     public Task RetryAsync(WakeUp wakeUp, TimeSpan wait, CancellationToken ct) =>
         FinishAsync(wakeUp, "retry", Now() + (long)wait.TotalMilliseconds, ct);
 

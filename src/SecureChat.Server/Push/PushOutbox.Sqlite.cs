@@ -1,3 +1,4 @@
+using System.Data;
 using Dapper;
 using Microsoft.Data.Sqlite;
 using SecureChat.Protocol;
@@ -86,6 +87,20 @@ internal sealed class SqlitePushOutbox : IPushOutbox, IDisposable
         UPDATE wake_up SET lease = NULL, tries = 0, quiet = 0, due = $Now WHERE device = $Name AND lease = $Lease;
         """,
         new { Name = WakeUp.NameOf(wakeUp.Device), wakeUp.Lease, Now = Now() });
+
+    public Task RemoveAsync(DeviceAddress device, CancellationToken ct) =>
+        Run("DELETE FROM wake_up WHERE device = $Name", new { Name = WakeUp.NameOf(device) });
+
+    public Task PingAsync(CancellationToken ct)
+    {
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_connection.State is not ConnectionState.Open, this);
+            _connection.ExecuteScalar<long>("SELECT count(*) FROM wake_up WHERE device = x''");
+        }
+
+        return Task.CompletedTask;
+    }
 
     public Task RetryAsync(WakeUp wakeUp, TimeSpan wait, CancellationToken ct) => Run(
         "UPDATE wake_up SET lease = NULL, due = $Due, quiet = $Due WHERE device = $Name AND lease = $Lease",

@@ -22,6 +22,12 @@ internal interface IPushOutbox
     /// <summary>Nothing was sent, nor will be: the pause is lifted.</summary>
     Task DropAsync(WakeUp wakeUp, CancellationToken ct);
 
+    /// <summary>The device is gone: nothing names it any more.</summary>
+    Task RemoveAsync(DeviceAddress device, CancellationToken ct);
+
+    /// <summary>Throws when the store cannot be reached.</summary>
+    Task PingAsync(CancellationToken ct);
+
     /// <summary>Not before <paramref name="wait"/> has passed, whatever is scheduled meanwhile.</summary>
     Task RetryAsync(WakeUp wakeUp, TimeSpan wait, CancellationToken ct);
 }

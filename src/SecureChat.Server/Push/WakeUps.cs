@@ -18,6 +18,8 @@ internal sealed class WakeUps(
 
     public Task DisconnectedAsync(DeviceAddress device, CancellationToken ct) => ScheduleAsync(device, ReconnectTime);
 
+    public Task ForgetAsync(DeviceAddress device, CancellationToken ct) => outbox.RemoveAsync(device, ct);
+
     /// <summary>Waits until something may be due, at most so long.</summary>
     public Task WaitAsync(TimeSpan patience, CancellationToken ct) => _due.WaitAsync(patience, ct);
 

@@ -20,6 +20,8 @@ internal sealed class MemoryHotStore(TimeProvider time) : IHotStore
     /// <summary>Of entries and of channels that somebody listens to.</summary>
     internal IEnumerable<string> Names => _entries.Keys.Concat(_subscriptions.Keys);
 
+    internal IEnumerable<byte[]> Values => _entries.Values.Select(entry => entry.Value);
+
     public Task PingAsync(CancellationToken ct) => Task.CompletedTask;
 
     public Task SetAsync(string key, ReadOnlyMemory<byte> value, TimeSpan life, CancellationToken ct)

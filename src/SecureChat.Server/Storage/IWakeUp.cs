@@ -2,7 +2,7 @@ using SecureChat.Protocol;
 
 namespace SecureChat.Server.Storage;
 
-/// <summary>Reaches devices that have no connection. Neither method fails: mail that is stored is accepted, woken or not.</summary>
+/// <summary>Reaches devices that have no connection. Telling of mail never fails: mail that is stored is accepted, woken or not.</summary>
 internal interface IWakeUp
 {
     /// <summary>Urgent mail was stored for a device that is connected nowhere. Completes when the wake-up survives <c>kill -9</c>.</summary>
@@ -10,4 +10,7 @@ internal interface IWakeUp
 
     /// <summary>The device's last connection has ended.</summary>
     Task DisconnectedAsync(DeviceAddress device, CancellationToken ct);
+
+    /// <summary>The device is gone for good, and what was planned for it.</summary>
+    Task ForgetAsync(DeviceAddress device, CancellationToken ct);
 }

@@ -10,8 +10,9 @@ namespace SecureChat.Server.Storage;
 /// <remarks>
 /// Keys; <c>{a}</c> is a hash of the account and the cluster's hash tag, <c>d</c> the device:
 /// <code>
-/// m:{a}:d:once  string, native TTL   the envelope; after its acknowledgement an empty tombstone until the deadline
+/// m:{a}:d:once  string, native TTL   the envelope
 /// q:{a}:d       sorted set           score = position, member = deadline (8 bytes, ms) ‖ once (16) ‖ size (4) ‖ name of a shared end (0 or 16)
+/// t:{a}:d       sorted set           tombstones: score = deadline (ms), member = once of an acknowledged envelope
 /// b:name        hash, native TTL     d: the end that the envelopes of one message for many share, n: how many still need it
 /// s:{a}:d       hash                 n: bytes waiting, p: last position given out
 /// queues        set                  names of the queues that are not empty, for the reaper
@@ -43,7 +44,7 @@ internal sealed class RedisMessageQueue(IConnectionMultiplexer redis, QueueCaps 
     public async Task<long[]?> AppendAsync(
         IReadOnlyList<Mail> mail, Positioned? onPositioned, CancellationToken ct)
     {
-        var keys = new RedisKey[mail.Count * 3];
+        var keys = new RedisKey[mail.Count * 4];
         var arguments = new RedisValue[3 + (mail.Count * 3)];
         arguments[0] = caps.Envelopes;
         arguments[1] = caps.Bytes;
@@ -52,9 +53,10 @@ internal sealed class RedisMessageQueue(IConnectionMultiplexer redis, QueueCaps 
         {
             var member = Member(mail[i]);
             var names = new QueueNames(mail[i].To);
-            keys[i * 3] = names.Queue;
-            keys[(i * 3) + 1] = names.State;
-            keys[(i * 3) + 2] = names.Message(member.AsSpan(8, 16));
+            keys[i * 4] = names.Queue;
+            keys[(i * 4) + 1] = names.State;
+            keys[(i * 4) + 2] = names.Tombstones;
+            keys[(i * 4) + 3] = names.Message(member.AsSpan(8, 16));
             arguments[3 + (i * 3)] = mail[i].Deadline.ToUnixTimeMilliseconds();
             arguments[4 + (i * 3)] = member;
             arguments[5 + (i * 3)] = mail[i].Envelope;
@@ -120,14 +122,16 @@ internal sealed class RedisMessageQueue(IConnectionMultiplexer redis, QueueCaps 
     public async Task AckAsync(DeviceAddress device, IReadOnlyList<long> positions, CancellationToken ct)
     {
         var names = new QueueNames(device);
-        var arguments = new RedisValue[positions.Count + 1];
+        var arguments = new RedisValue[positions.Count + 2];
         arguments[0] = names.MessagePrefix;
+        arguments[1] = time.GetUtcNow().ToUnixTimeMilliseconds();
         for (var i = 0; i < positions.Count; i++)
         {
-            arguments[i + 1] = positions[i];
+            arguments[i + 2] = positions[i];
         }
 
-        var shared = await _db.ScriptEvaluateAsync(QueueScripts.Ack, [names.Queue, names.State], arguments).WaitAsync(ct);
+        var shared = await _db.ScriptEvaluateAsync(
+            QueueScripts.Ack, [names.Queue, names.State, names.Tombstones], arguments).WaitAsync(ct);
         await ReleaseAsync((byte[][])shared!).WaitAsync(ct);
     }
 
@@ -135,7 +139,7 @@ internal sealed class RedisMessageQueue(IConnectionMultiplexer redis, QueueCaps 
     {
         var names = new QueueNames(device);
         var shared = await _db.ScriptEvaluateAsync(
-            QueueScripts.Clear, [names.Queue, names.State], [names.MessagePrefix]).WaitAsync(ct);
+            QueueScripts.Clear, [names.Queue, names.State, names.Tombstones], [names.MessagePrefix]).WaitAsync(ct);
         await ReleaseAsync((byte[][])shared!).WaitAsync(ct);
     }
 
@@ -250,6 +254,8 @@ internal sealed class RedisMessageQueue(IConnectionMultiplexer redis, QueueCaps 
         public RedisKey Queue => "q:" + _device;
 
         public RedisKey State => "s:" + _device;
+
+        public RedisKey Tombstones => "t:" + _device;
 
         public string MessagePrefix => "m:" + _device + ":";
 

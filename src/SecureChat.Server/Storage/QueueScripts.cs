@@ -28,18 +28,19 @@ internal static class QueueScripts
         """;
 
     /// <summary>
-    /// KEYS: per mail queue, state, message. ARGV: most envelopes, most bytes, now (ms); per mail deadline (ms), member, envelope.
+    /// KEYS: per mail queue, state, tombstones, message. ARGV: most envelopes, most bytes, now (ms); per mail deadline (ms), member, envelope.
     /// Returns per mail its position (0: known already; negative: the queue was empty before; else a slash and the position before
     /// it), or nil when a queue is full.
     /// </summary>
     public const string Append = Sweep + """
         local most, mostBytes, now = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-        local mails = #KEYS / 3
+        local mails = #KEYS / 4
         local fresh, count, bytes, seen = {}, {}, {}, {}
         for i = 1, mails do
-          local q, s, m = KEYS[i * 3 - 2], KEYS[i * 3 - 1], KEYS[i * 3]
+          local q, s, t, m = KEYS[i * 4 - 3], KEYS[i * 4 - 2], KEYS[i * 4 - 1], KEYS[i * 4]
           local size = be(ARGV[i * 3 + 2], 25, 28)
           fresh[i] = not seen[m] and tonumber(ARGV[i * 3 + 1]) > now and redis.call('EXISTS', m) == 0
+            and tonumber(redis.call('ZSCORE', t, string.sub(ARGV[i * 3 + 2], 9, 24)) or 0) <= now
           seen[m] = true
           if fresh[i] then
             local function fits()
@@ -60,7 +61,7 @@ internal static class QueueScripts
         for i = 1, mails do
           answer[i] = '0'
           if fresh[i] then
-            local q, s, m = KEYS[i * 3 - 2], KEYS[i * 3 - 1], KEYS[i * 3]
+            local q, s, m = KEYS[i * 4 - 3], KEYS[i * 4 - 2], KEYS[i * 4]
             local life = tonumber(ARGV[i * 3 + 1]) - now
             local last = tonumber(redis.call('HGET', s, 'p') or 0)
             local position = string.format('%.0f', math.max(clock, last + 1))
@@ -78,32 +79,43 @@ internal static class QueueScripts
         """;
 
     /// <summary>
-    /// KEYS: queue, state. ARGV: message prefix, positions. Leaves tombstones, so that a repeated send stays known. Returns the names
-    /// of shared bodies, once for each mail that needs one no more.
+    /// KEYS: queue, state, tombstones. ARGV: message prefix, now (ms), positions. Leaves tombstones, so that a repeated send stays
+    /// known. Returns the names of shared bodies, once for each mail that needs one no more.
     /// </summary>
     public const string Ack = """
-        local shared = {}
-        for i = 2, #ARGV do
+        local function be(text, from, to)
+          local number = 0
+          for i = from, to do number = number * 256 + string.byte(text, i) end
+          return number
+        end
+        local shared, size, last, now = {}, 0, 0, tonumber(ARGV[2])
+        for i = 3, #ARGV do
           for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[i], ARGV[i])) do
+            local deadline = be(member, 1, 8)
             redis.call('ZREM', KEYS[1], member)
-            redis.call('SET', ARGV[1] .. string.sub(member, 9, 24), '', 'XX', 'KEEPTTL')
-            local size = 0
-            for b = 25, 28 do size = size * 256 + string.byte(member, b) end
-            redis.call('HINCRBY', KEYS[2], 'n', -size)
+            redis.call('DEL', ARGV[1] .. string.sub(member, 9, 24))
+            redis.call('ZADD', KEYS[3], deadline, string.sub(member, 9, 24))
+            size = size + be(member, 25, 28)
+            last = math.max(last, deadline)
             if #member > 28 then shared[#shared + 1] = string.sub(member, 29) end
           end
+        end
+        if size > 0 then redis.call('HINCRBY', KEYS[2], 'n', -size) end
+        if last > now then
+          redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now)
+          if redis.call('PTTL', KEYS[3]) < last - now then redis.call('PEXPIRE', KEYS[3], last - now + 60000) end
         end
         return shared
         """;
 
-    /// <summary>KEYS: queue, state. ARGV: message prefix. Returns names as <see cref="Ack"/> does.</summary>
+    /// <summary>KEYS: queue, state, tombstones. ARGV: message prefix. Returns names as <see cref="Ack"/> does.</summary>
     public const string Clear = """
         local shared = {}
         for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
           if #member > 28 then shared[#shared + 1] = string.sub(member, 29) end
           redis.call('DEL', ARGV[1] .. string.sub(member, 9, 24))
         end
-        redis.call('DEL', KEYS[1], KEYS[2])
+        redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
         return shared
         """;
 

@@ -1,8 +1,14 @@
 using System.Security.Cryptography;
 using System.Text;
+using SecureChat.Protocol;
 using SecureChat.Protocol.Accounts;
+using SecureChat.Protocol.Keys;
 using SecureChat.Protocol.Push;
+using SecureChat.Protocol.Senders;
+using SecureChat.Server.Push;
 using SecureChat.Server.Storage;
+using SecureChat.Server.Tests.Documentation;
+using SecureChat.Server.Tests.Media;
 using SecureChat.Server.Tests.Support;
 
 namespace SecureChat.Server.Tests.Accounts;
@@ -30,6 +36,30 @@ public sealed class AccountDataTests
         Assert.Equal(
             "401 unauthorized",
             await (await node.Http.PostAsync("/v1/auth/refresh", new Refresh(ada.Session.RefreshToken))).OutcomeAsync());
+    }
+
+    [Theory, EveryStore]
+    public async Task A9_after_deletion_no_store_names_the_account_and_nothing_that_was_on_its_way_stays(Stores stores)
+    {
+        await using var node = await Node.StartAsync(stores);
+        using var ada = await Member.SignUpAsync(node, "ada@example.org");
+        var (mailbox, queue, outbox) = (node.Get<Mailbox>(), node.Get<IMessageQueue>(), node.Get<IPushOutbox>());
+        var (phone, now) = (new DeviceAddress(ada.Account, 1), node.Get<TimeProvider>().GetUtcNow());
+        await UseEverythingAsync(node, ada);
+        Assert.True((await ScanAsync(node)).Names(ada.Account));
+
+        Assert.Equal("204", await DeleteAsync(ada));
+        Assert.False((await ScanAsync(node)).Names(ada.Account));
+
+        // As a node does that has checked a message and not heard of the deletion.
+        Assert.True(await mailbox.PostAsync([SomeMail.To(phone, ada.Account.ToByteArray(bigEndian: true), now + mailbox.Life)], Ct));
+        await outbox.ScheduleAsync(phone, now + TimeSpan.FromHours(1), Ct);
+        Assert.True((await ScanAsync(node)).Names(ada.Account));
+        node.Clock?.Advance(TimeSpan.FromSeconds(10));
+
+        Assert.False(await Eventually.IsAsync(false, async () => (await ScanAsync(node)).Names(ada.Account)));
+        Assert.Equal(0, await queue.CountAsync(Ct));
+        Assert.Empty((await ScanAsync(node)).HotNames.Intersect(["m", "q", "s", "t"]));
     }
 
     [Theory, EveryStore]
@@ -77,6 +107,36 @@ public sealed class AccountDataTests
         }
 
         Assert.Equal(6, code.Length);
+    }
+
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    private static async Task UseEverythingAsync(Node node, Member ada)
+    {
+        var (mailbox, queue) = (node.Get<Mailbox>(), node.Get<IMessageQueue>());
+        var (phone, now) = (new DeviceAddress(ada.Account, 1), node.Get<TimeProvider>().GetUtcNow());
+        var id = ada.Account.ToByteArray(bigEndian: true);
+        using var tablet = await ada.LinkAsync(node);
+        await ada.Http.SendAsync(HttpMethod.Put, "/v1/keys", new PublishKeys(OneTimeKeys: [new(1, ada.Person.IdentityKey)]));
+        await ada.Http.SendAsync(HttpMethod.Put, "/v1/senders/policy", new SendPolicy(RandomNumberGenerator.GetBytes(16)));
+        await ada.Http.PostAsync("/v1/senders/tokens", new DeliveryTokens(Add: [RandomNumberGenerator.GetBytes(16)]));
+        await ada.Http.SendAsync(HttpMethod.Put, "/v1/senders/blocks", new BlockSender(Guid.CreateVersion7(), true));
+        await RegisterPushAsync(ada);
+        await node.Get<IPushOutbox>().ScheduleAsync(phone, now + TimeSpan.FromHours(1), Ct);
+        Assert.True(await mailbox.PostAsync([SomeMail.To(phone, id, now + mailbox.Life), SomeMail.To(phone, id, now + mailbox.Life)], Ct));
+        await queue.AckAsync(phone, [(await queue.ReadAsync(phone, 0, 1, Ct))[0].Position], Ct);
+        await new FileSender(ada.Http, node.Http).UploadAsync(FileSender.SomeBytes(1000), downloads: 10);
+        var (owner, upload) = (new KeyHolder(node.Http, node.Get<TimeProvider>()), Ids.New());
+        await owner.PutBytesAsync($"/v1/backups/chunks/{upload}/0", RandomNumberGenerator.GetBytes(500));
+        Assert.Equal("200", await (await ada.Http.PostAsync("/v1/auth/ws-ticket", new { })).OutcomeAsync());
+        Assert.Equal("200", await (await ada.Http.PostAsync("/v1/devices/link-code", new { })).OutcomeAsync());
+    }
+
+    private static async Task<StoreScan> ScanAsync(Node node)
+    {
+        var scan = new StoreScan(node, withLogs: false);
+        await scan.LookAsync(Ct);
+        return scan;
     }
 
     private static async Task RegisterPushAsync(Member member) => Assert.Equal(

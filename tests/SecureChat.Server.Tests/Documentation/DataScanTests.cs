@@ -31,7 +31,7 @@ public sealed partial class DataScanTests
     private const string Agent = "CanaryBrowser/7.7";
 
     // Where one machine has tables or memory instead: queues, presence and what nodes tell each other.
-    private static readonly string[] OnlyShared = ["m", "b", "q", "s", "queues", "push", "presence", "node", "anomalies"];
+    private static readonly string[] OnlyShared = ["m", "b", "q", "s", "t", "queues", "push", "presence", "node", "anomalies"];
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
@@ -174,6 +174,7 @@ public sealed partial class DataScanTests
         Assert.Equal("204", await (await ada.Http.PostAsync("/v1/messages", message)).OutcomeAsync());
         var received = (await (await bob.Http.GetAsync(new Uri("/v1/messages", UriKind.Relative), Ct)).ReadAsync<ReceivedMessages>()).Messages;
         var first = received.Single(one => one.Id == message.Id);
+        Assert.Equal("204", await (await bob.Http.PostAsync("/v1/messages/ack", new AckMessages([first.Position]))).OutcomeAsync());
         var report = new ReportMessage(first.Id, first.ReportToken!, first.SenderAccount, "spam"u8.ToArray());
         Assert.Equal("204", await (await bob.Http.PostAsync("/v1/senders/reports", report)).OutcomeAsync());
 

@@ -9,7 +9,8 @@ using StackExchange.Redis;
 namespace SecureChat.Server.Tests.Documentation;
 
 /// <summary>Looks through everything that one server holds: tables, hot store, files. Adds up what it finds over several looks.</summary>
-internal sealed class StoreScan(Node node)
+/// <param name="withLogs">Whether to look at the bytes of database files too, which hold what was deleted until their logs are emptied.</param>
+internal sealed class StoreScan(Node node, bool withLogs = true)
 {
     private static readonly string[] KnownEndings = [".db", ".db-wal", ".db-shm", ".lock", ".key"];
 
@@ -42,6 +43,11 @@ internal sealed class StoreScan(Node node)
     /// <summary>Whether any value or file of any look holds these bytes.</summary>
     public bool Holds(byte[] part) => _values.Exists(value => value.AsSpan().IndexOf(part) >= 0);
 
+    /// <summary>Whether any of them names the account, as bytes or as text.</summary>
+    public bool Names(Guid account) =>
+        Holds(account.ToByteArray(bigEndian: true)) || Holds(account.ToByteArray())
+        || Holds(Encoding.UTF8.GetBytes(account.ToString())) || Holds(Encoding.UTF8.GetBytes(account.ToString("N")));
+
     public async Task LookAsync(CancellationToken ct)
     {
         var database = node.Get<Database>();
@@ -59,7 +65,11 @@ internal sealed class StoreScan(Node node)
 
         foreach (var file in Directory.GetFiles(Folder, "*", SearchOption.AllDirectories))
         {
-            _values.Add(await File.ReadAllBytesAsync(file, ct));
+            if (withLogs || !Path.GetFileName(file).Contains(".db", StringComparison.Ordinal))
+            {
+                _values.Add(await File.ReadAllBytesAsync(file, ct));
+            }
+
             if (Path.GetDirectoryName(Path.GetRelativePath(Folder, file)) is { } area && area.StartsWith(Blobs, StringComparison.Ordinal))
             {
                 BlobAreas.Add(area[Blobs.Length..].Split('/')[0]);
@@ -75,6 +85,7 @@ internal sealed class StoreScan(Node node)
             HotNames.UnionWith(memory.Names.Select(First));
             OfLimits.AddRange(memory.Names.Where(IsOfLimits).Select(Encoding.UTF8.GetBytes));
             _values.AddRange(memory.Names.Select(Encoding.UTF8.GetBytes));
+            _values.AddRange(memory.Values);
         }
         else
         {

@@ -31,6 +31,23 @@ public sealed class PushOutboxTests
     }
 
     [Theory, EveryQueue]
+    internal async Task A_device_that_is_removed_is_neither_planned_nor_claimed_nor_quiet_any_more(TestStores stores, TestClock clock)
+    {
+        var (outbox, planned, claimed) = (await stores.PushOutboxAsync(), NewDevice(), NewDevice());
+        await outbox.ScheduleAsync(claimed, clock.Now, Ct);
+        var wakeUp = Assert.Single(await outbox.ClaimAsync(10, Pause, Ct));
+        await outbox.ScheduleAsync(planned, clock.Now, Ct);
+
+        await outbox.RemoveAsync(planned, Ct);
+        await outbox.RemoveAsync(claimed, Ct);
+        await outbox.RetryAsync(wakeUp, TimeSpan.Zero, Ct);
+
+        Assert.Empty(await outbox.ClaimAsync(10, Pause, Ct));
+        await outbox.ScheduleAsync(claimed, clock.Now, Ct);
+        Assert.Equal(1, Assert.Single(await outbox.ClaimAsync(10, Pause, Ct)).Tries);
+    }
+
+    [Theory, EveryQueue]
     internal async Task What_is_scheduled_in_the_pause_is_one_wake_up_at_its_end(TestStores stores, TestClock clock)
     {
         var (outbox, device) = (await stores.PushOutboxAsync(), NewDevice());

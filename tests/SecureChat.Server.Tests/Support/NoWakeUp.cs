@@ -9,4 +9,6 @@ internal sealed class NoWakeUp : IWakeUp
     public Task MailWaitsAsync(DeviceAddress device, CancellationToken ct) => Task.CompletedTask;
 
     public Task DisconnectedAsync(DeviceAddress device, CancellationToken ct) => Task.CompletedTask;
+
+    public Task ForgetAsync(DeviceAddress device, CancellationToken ct) => Task.CompletedTask;
 }

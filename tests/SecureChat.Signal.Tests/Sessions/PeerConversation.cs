@@ -71,10 +71,10 @@ internal sealed class PeerConversation(Device ours, PeerParty theirs)
     };
 
     /// <summary>We start the session.</summary>
-    public async Task WeStartAsync(bool oneTime, bool? kyberOneTime = null)
+    public async Task WeStartAsync(bool oneTime)
     {
         var published = await theirs.PreKeysAsync(1, 1, 1, Ct);
-        await ours.Cipher.StartAsync(_remote, BundleOf(published, oneTime, kyberOneTime), ours.Now, Ct);
+        await ours.Cipher.StartAsync(_remote, BundleOf(published, oneTime), ours.Now, Ct);
     }
 
     /// <summary>They start it.</summary>
