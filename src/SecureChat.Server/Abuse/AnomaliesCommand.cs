@@ -25,7 +25,7 @@ internal static class AnomaliesCommand
                 throw new SettingsException("Server:Management is empty: the server tells nobody. Set it, for example SECURECHAT_SERVER__MANAGEMENT=http://127.0.0.1:9464.");
             }
 
-            return await AskAsync(UrlOf(address), parsed.GetValue(json), ct);
+            return await AskAsync(address.UrlOf(Path), parsed.GetValue(json), ct);
         }));
         return command;
     }
@@ -45,7 +45,4 @@ internal static class AnomaliesCommand
             return 1;
         }
     }
-
-    private static Uri UrlOf(ListenAddress address) => new UriBuilder(
-        address.IsTls ? "https" : "http", address.Host is "*" or "0.0.0.0" ? "127.0.0.1" : address.Host, address.Port, Path).Uri;
 }

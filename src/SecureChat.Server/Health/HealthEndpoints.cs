@@ -23,12 +23,9 @@ internal static class HealthEndpoints
 
     /// <summary><c>GET /health/ready</c>: every store answers, or 503 and the stores that do not.</summary>
     private static async Task<Results<Ok<ReadyAnswer>, JsonHttpResult<ReadyAnswer>>> Ready(
-        Database directory, IMessageQueue queue, IHotStore hot, CancellationToken ct)
+        IEnumerable<StoreCheck> checks, CancellationToken ct)
     {
-        var stores = await Task.WhenAll(
-            CheckAsync("directory", async limit => await directory.FirstOrDefaultAsync<long>($"SELECT 1", limit), ct),
-            CheckAsync("queues", queue.PingAsync, ct),
-            CheckAsync("hot", hot.PingAsync, ct));
+        var stores = await Task.WhenAll(checks.Select(check => CheckAsync(check, ct)));
         var failed = stores.OfType<string>().ToArray();
         return failed.Length is 0
             ? TypedResults.Ok(new ReadyAnswer("ok", []))
@@ -45,18 +42,18 @@ internal static class HealthEndpoints
         typeof(HealthEndpoints).Assembly.GetManifestResourceStream("data-held.json")!, "application/json");
 
     // The store's name if it failed. Why is for the operator's log, not for the world.
-    private static async Task<string?> CheckAsync(string store, Func<CancellationToken, Task> ping, CancellationToken ct)
+    private static async Task<string?> CheckAsync(StoreCheck check, CancellationToken ct)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
         limit.CancelAfter(Patience);
         try
         {
-            await ping(limit.Token);
+            await check.PingAsync(limit.Token);
             return null;
         }
         catch (Exception) when (!ct.IsCancellationRequested)
         {
-            return store;
+            return check.Name;
         }
     }
 }

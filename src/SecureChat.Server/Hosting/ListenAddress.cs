@@ -23,6 +23,10 @@ internal sealed record ListenAddress(string Host, int Port, bool IsTls)
         return true;
     }
 
+    /// <summary>Where this machine reaches it.</summary>
+    public Uri UrlOf(string path) => new UriBuilder(
+        IsTls ? "https" : "http", Host switch { "*" or "0.0.0.0" => "127.0.0.1", "::" => "[::1]", _ => Host }, Port, path).Uri;
+
     public void Listen(KestrelServerOptions kestrel, Action<ListenOptions> configure)
     {
         switch (Host)

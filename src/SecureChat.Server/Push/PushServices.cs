@@ -24,6 +24,7 @@ internal static class PushServices
         services.AddSingleton<PushMetrics>();
         services.AddSingleton<PushSubscriptions>();
         services.AddSingleton(OpenOutbox);
+        services.AddStoreCheck<IPushOutbox>("push", (outbox, ct) => outbox.PingAsync(ct));
         services.AddSingleton<WakeUps>();
         services.AddSingleton<IWakeUp>(provider => provider.GetRequiredService<WakeUps>());
         services.AddHostedService<PushWorker>();

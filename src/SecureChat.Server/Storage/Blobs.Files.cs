@@ -20,6 +20,8 @@ internal sealed class FileBlobs(string folder, bool survivesPowerLoss) : IBlobSt
 
     public string Name => "files";
 
+    public Task PingAsync(CancellationToken ct) => Task.Run(() => OwnerOnly.CreateFolder(folder), ct);
+
     public Task<long> LengthAsync(string name, CancellationToken ct) => Task.Run(() => Length(PathOf(name)), ct);
 
     public Task<IBlobAppend> AppendAsync(string name, long offset, bool whole, CancellationToken ct) => Task.Run<IBlobAppend>(

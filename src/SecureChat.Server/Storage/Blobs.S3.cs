@@ -33,6 +33,9 @@ internal sealed class S3Blobs(AmazonS3Client s3, string bucket, string spool, in
         return new S3Blobs(new AmazonS3Client(options.S3AccessKey, options.S3SecretKey, config), options.S3Bucket, spool, maxObjects, log);
     }
 
+    public Task PingAsync(CancellationToken ct) =>
+        AskAsync(() => s3.ListObjectsV2Async(new ListObjectsV2Request { BucketName = bucket, MaxKeys = 1 }, ct));
+
     public async Task<long> LengthAsync(string name, CancellationToken ct)
     {
         var parts = await PartsAsync(name, ct);

@@ -10,6 +10,9 @@ internal interface IBlobStore
     /// <summary>What the start-up message calls it.</summary>
     string Name { get; }
 
+    /// <summary>Throws when the store cannot be reached.</summary>
+    Task PingAsync(CancellationToken ct);
+
     /// <summary>Bytes that are kept; 0 if there is nothing of that name.</summary>
     Task<long> LengthAsync(string name, CancellationToken ct);
 

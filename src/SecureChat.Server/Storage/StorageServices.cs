@@ -28,6 +28,10 @@ internal static class StorageServices
         services.AddSingleton(OpenHotStore);
         services.AddSettings<BlobOptions, BlobOptionsValidator>("Blobs");
         services.AddSingleton(OpenBlobs);
+        services.AddStoreCheck<Database>("directory", async (db, ct) => await db.FirstOrDefaultAsync<long>($"SELECT 1", ct));
+        services.AddStoreCheck<IMessageQueue>("queues", (queue, ct) => queue.PingAsync(ct));
+        services.AddStoreCheck<IHotStore>("hot", (hot, ct) => hot.PingAsync(ct));
+        services.AddStoreCheck<IBlobStore>("blobs", (blobs, ct) => blobs.PingAsync(ct));
         services.AddSingleton<IConnectionMultiplexer>(ConnectRedis);
         services.AddSingleton<NodeNotices>();
         services.AddSingleton<Mailbox>();
@@ -40,6 +44,16 @@ internal static class StorageServices
         services.AddSingleton<Reaper>();
         services.AddHostedService(provider => provider.GetRequiredService<Reaper>());
     }
+
+    /// <summary>Has the server be ready only while <paramref name="pingAsync"/> does not throw.</summary>
+    public static void AddStoreCheck<TStore>(
+        this IServiceCollection services, string name, Func<TStore, CancellationToken, Task> pingAsync)
+        where TStore : notnull =>
+        services.AddSingleton(provider =>
+        {
+            var store = provider.GetRequiredService<TStore>();
+            return new StoreCheck(name, ct => pingAsync(store, ct));
+        });
 
     /// <summary>Has the <see cref="Reaper"/> call <paramref name="removeAsync"/>, which returns how much it removed.</summary>
     public static void AddSweep<TStore>(
