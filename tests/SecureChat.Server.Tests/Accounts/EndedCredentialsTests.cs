@@ -1,6 +1,6 @@
-using System.Buffers.Text;
 using SecureChat.Protocol;
 using SecureChat.Protocol.Accounts;
+using SecureChat.Server.Abuse;
 using SecureChat.Server.Accounts;
 using SecureChat.Server.Storage;
 using SecureChat.Server.Tests.Support;
@@ -52,7 +52,7 @@ public sealed class EndedCredentialsTests
                 Assert.Equal("204", await (await here.DeleteAsync(new Uri("/v1/account", UriKind.Relative), Ct)).OutcomeAsync());
                 break;
             case "registration":
-                var wait = $"otp-wait:{Base64Url.EncodeToString(Identifier.Parse(Email, null)!.Hash(node.Get<Secrets>()))}";
+                var wait = node.Get<HourlyNames>().Of("otp-wait:", Identifier.Parse(Email, null)!.Hash(node.Get<Secrets>()), TimeSpan.FromHours(2)).Now;
                 await node.Get<IHotStore>().RemoveAsync(wait, Ct);
                 Assert.Equal(ended.Account, (await RegisterAsync(node, http, person)).Account);
                 break;

@@ -1,6 +1,6 @@
-using System.Buffers.Text;
 using System.Security.Cryptography;
 using SecureChat.Protocol.Accounts;
+using SecureChat.Server.Abuse;
 using SecureChat.Server.Accounts;
 using SecureChat.Server.Storage;
 using SecureChat.Signal;
@@ -55,6 +55,7 @@ internal sealed class Person
     public static async Task ForgetWaitAsync(Node node, string email)
     {
         var hash = Identifier.Parse(email, null)!.Hash(node.Get<Secrets>());
-        await node.Get<IHotStore>().RemoveAsync($"otp-wait:{Base64Url.EncodeToString(hash)}", TestContext.Current.CancellationToken);
+        var wait = node.Get<HourlyNames>().Of("otp-wait:", hash, TimeSpan.FromHours(2)).Now;
+        await node.Get<IHotStore>().RemoveAsync(wait, TestContext.Current.CancellationToken);
     }
 }
