@@ -47,7 +47,7 @@ public sealed class SessionPropertyTests
         using var alice = new Device(random);
         using var bob = new Device(random, 2);
         await alice.StartAsync(bob, oneTime: random.Percent(50), kyberOneTime: random.Percent(50));
-        var (toBob, toAlice) = (new List<(SessionMessage, byte[])>(), new List<(SessionMessage, byte[])>());
+        var (toBob, toAlice) = (new Line(), new Line());
         toBob.Add(await SendAsync(alice, bob, [1]));
         await DeliverAsync(toBob, 0, bob, alice);
         foreach (var step in schedule)
@@ -64,7 +64,6 @@ public sealed class SessionPropertyTests
                     break;
             }
 
-            // What waits longer than four chains of the other side is rightly refused; so it is lost here.
             if (line.Count > 3)
             {
                 line.RemoveAt(0);
@@ -75,11 +74,34 @@ public sealed class SessionPropertyTests
     private static async Task<(SessionMessage, byte[])> SendAsync(Device from, Device to, byte[] plaintext) =>
         (await from.EncryptAsync(to.Address, plaintext), plaintext);
 
-    private static async Task DeliverAsync(List<(SessionMessage, byte[])> line, int at, Device to, Device from)
+    private static async Task DeliverAsync(Line line, int at, Device to, Device from)
     {
         var (message, plaintext) = line[at];
         line.RemoveAt(at);
         Assert.Equal(plaintext, await to.DecryptAsync(from.Address, message));
         Assert.Equal(SignalError.DuplicateMessage, await to.RefusalAsync(from.Address, message));
+        line.Note(message);
+    }
+
+    /// <summary>The messages under way in one direction.</summary>
+    private sealed class Line : List<(SessionMessage Message, byte[] Plaintext)>
+    {
+        private const int KeptChains = 5;
+        private readonly List<PublicKey> _chains = [];
+
+        /// <summary>A message has arrived. What waits of a chain that the receiver forgets by it is rightly refused; so it is lost here.</summary>
+        public void Note(SessionMessage message)
+        {
+            var chain = ChainOf(message);
+            if (!_chains.Contains(chain))
+            {
+                _chains.Add(chain);
+                RemoveAll(waiting => _chains.SkipLast(KeptChains).Contains(ChainOf(waiting.Message)));
+            }
+        }
+
+        private static PublicKey ChainOf(SessionMessage message) => message.Type == CiphertextType.PreKeyMessage
+            ? PreKeySignalMessage.Parse(message.Serialized.Span).Message.RatchetKey
+            : SignalMessage.Parse(message.Serialized.Span).RatchetKey;
     }
 }
