@@ -7,7 +7,7 @@ internal static class Eventually
     public static async Task<T> IsAsync<T>(T expected, Func<Task<T>> askAsync)
     {
         var answer = await askAsync();
-        for (var attempt = 0; attempt < 600 && !EqualityComparer<T>.Default.Equals(answer, expected); attempt++)
+        for (var attempt = 0; attempt < 200 && !EqualityComparer<T>.Default.Equals(answer, expected); attempt++)
         {
             await Task.Delay(TimeSpan.FromMilliseconds(50), TimeProvider.System, TestContext.Current.CancellationToken);
             answer = await askAsync();
