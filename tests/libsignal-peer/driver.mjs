@@ -49,17 +49,7 @@
 //   parseDecryptionError message                           → timestamp, device, ratchetKey?
 //   plaintextContent message                               → content (type 8)
 //   parsePlaintextContent content                          → message
-// PRIMITIVES
-//   genKey → privateKey, publicKey    sign privateKey, message → signature    verify publicKey, message, signature → valid
-//   agree privateKey, publicKey → secret    hkdf key, info, salt?, length → output    kemGen → publicKey, secretKey
-//   gcmSivEncrypt / gcmSivDecrypt key, nonce, message, aad → output
-//   signalMessage version, macKey, ratchetKey, counter, previousCounter, ciphertext, senderIdentity, receiverIdentity,
-//                 pqRatchet → message
-//   senderKeyMessage distributionId, chainId, iteration, ciphertext, privateKey → message
-//   fingerprint iterations, version, localId, localKey, remoteId, remoteKey → display, scannable
-//   compareScannable left, right → equal
-//   usernameHash username → hash    usernameLink username, entropy? → entropy, encryptedUsername
-//   usernameFromLink entropy, encryptedUsername → username
+// PRIMITIVES are listed in primitives.mjs.
 import { randomInt } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import * as S from '@signalapp/libsignal-client';

@@ -1,4 +1,14 @@
 // The ops of driver.mjs that need no party: keys, key derivation, framing, fingerprints, usernames, retry messages.
+//   genKey → privateKey, publicKey    sign privateKey, message → signature    verify publicKey, message, signature → valid
+//   agree privateKey, publicKey → secret    hkdf key, info, salt?, length → output    kemGen → publicKey, secretKey
+//   gcmSivEncrypt / gcmSivDecrypt key, nonce, message, aad → output
+//   signalMessage version, macKey, ratchetKey, counter, previousCounter, ciphertext, senderIdentity, receiverIdentity,
+//                 pqRatchet → message
+//   senderKeyMessage distributionId, chainId, iteration, ciphertext, privateKey → message
+//   fingerprint iterations, version, localId, localKey, remoteId, remoteKey → display, scannable
+//   compareScannable left, right → equal
+//   usernameHash username → hash    usernameLink username, entropy? → entropy, encryptedUsername
+//   usernameFromLink entropy, encryptedUsername → username
 import * as S from '@signalapp/libsignal-client';
 
 const bytes = (base64) => Buffer.from(base64, 'base64');
