@@ -12,10 +12,17 @@ internal sealed class Haystack
         var haystack = new Haystack();
         foreach (var file in world.FilesWritten())
         {
-            using var stream = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-            using var copy = new MemoryStream();
-            stream.CopyTo(copy);
-            haystack.Add(file, copy.ToArray());
+            try
+            {
+                using var stream = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+                using var copy = new MemoryStream();
+                stream.CopyTo(copy);
+                haystack.Add(file, copy.ToArray());
+            }
+            catch (FileNotFoundException)
+            {
+                // A running store removes and makes anew files of its own; what is gone since the listing holds nothing.
+            }
         }
 
         return haystack;
