@@ -45,6 +45,9 @@ public sealed class FaultyNetwork : INetwork
     /// <summary>Awaited before each request goes on its way: delays it, or holds it until others have overtaken it.</summary>
     public Func<HttpRequestMessage, CancellationToken, Task> Delay { get; set; } = (_, _) => Task.CompletedTask;
 
+    /// <summary>Awaited before each answer reaches the client, when the server has done what was asked.</summary>
+    public Func<HttpRequestMessage, CancellationToken, Task> DelayAnswer { get; set; } = (_, _) => Task.CompletedTask;
+
     /// <summary>What a malicious server answers; null: what the real one does.</summary>
     public Func<HttpRequestMessage, HttpResponseMessage?> Forge { get; set; } = _ => null;
 
@@ -124,6 +127,7 @@ public sealed class FaultyNetwork : INetwork
             }
 
             var answer = await base.SendAsync(request, cancellationToken);
+            await network.DelayAnswer(request, cancellationToken);
             if (fault == Fault.AnswerCut)
             {
                 return await CutAsync(answer, cancellationToken);

@@ -7,15 +7,20 @@ namespace SecureChat.Client.Groups;
 /// <summary>Judges the history that a server hands out, by what this device has accepted and what members have said.</summary>
 internal static class GroupHistories
 {
+    /// <summary>Versions that are kept with the state for those who were away, and the bytes that they may take.</summary>
+    private const int Most = 16;
+
+    private const int MostBytes = 128 * 1024;
+
     /// <summary>The newest versions, as many as fit.</summary>
-    public static GroupHistory Write(IReadOnlyList<GroupStep> steps, int most, int mostBytes)
+    public static GroupHistory Write(IReadOnlyList<GroupStep> steps)
     {
         var history = new GroupHistory();
         var bytes = 0;
-        foreach (var step in steps.Reverse().Take(most))
+        foreach (var step in steps.Reverse().Take(Most))
         {
             bytes += step.Signed.CalculateSize();
-            if (history.Versions.Count > 0 && bytes > mostBytes)
+            if (history.Versions.Count > 0 && bytes > MostBytes)
             {
                 break;
             }

@@ -3,8 +3,6 @@ using SecureChat.Client.Accounts;
 using SecureChat.Client.Connection;
 using SecureChat.Client.LocalStore;
 using SecureChat.Client.Messages;
-using SecureChat.Protocol;
-using SecureChat.Protocol.Groups;
 using SecureChat.Protocol.Proto;
 using SecureChat.Signal;
 using SecureChat.Signal.Groups;
@@ -17,13 +15,11 @@ namespace SecureChat.Client.Groups;
 /// </summary>
 internal sealed class GroupStates(Device device, GroupOutbox outbox)
 {
-    /// <summary>Versions that are kept with the state for those who were away, and the bytes that they may take.</summary>
-    private const int MaxHistory = 16;
-
-    private const int MaxHistoryBytes = 128 * 1024;
     private const int MaxKnown = 64;
     private const int MaxAttempts = 8;
     private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(5);
+
+    private readonly GroupStateServer _server = new(device);
 
     /// <summary>Changes a group as the person asks, on top of whatever others change at the same time.</summary>
     /// <param name="edit">Makes the change; false: there is nothing to change any more.</param>
@@ -41,7 +37,7 @@ internal sealed class GroupStates(Device device, GroupOutbox outbox)
 
             try
             {
-                await PutAsync(change, ct);
+                await _server.PutAsync(change, ct);
                 await device.Turns.RunAsync(
                     async rows =>
                     {
@@ -80,7 +76,7 @@ internal sealed class GroupStates(Device device, GroupOutbox outbox)
             throw new ArgumentException("A name has at most 256 bytes, a picture 8 KiB, and a group 1000 members.");
         }
 
-        await PutAsync(new Change(record.Group, record.Secret, null, [step]), ct);
+        await _server.PutAsync(new GroupChange(record.Group, record.Secret, null, [step]), ct);
         var conversation = GroupRecords.ConversationOf(record.Group);
         await device.Turns.RunAsync(
             async rows =>
@@ -107,14 +103,14 @@ internal sealed class GroupStates(Device device, GroupOutbox outbox)
         var fault = GroupFault.NotFound;
         foreach (var secret in secrets)
         {
-            var (history, refused) = await FetchAsync(record.Group, secret, ct);
+            var (history, refused) = await _server.FetchAsync(record.Group, secret, ct);
             if (history is not null)
             {
                 var judged = GroupHistories.Judge(record, history, secret, device.Account.ToBytes());
                 refused = judged.Fault;
                 if (refused is null)
                 {
-                    await device.Turns.RunAsync(rows => AcceptAsync(rows, conversation, judged.Steps, secret, ct), ct);
+                    await device.Turns.RunAsync(rows => TakeAsync(rows, conversation, record, judged.Steps, secret, ct), ct);
                     return;
                 }
             }
@@ -182,7 +178,7 @@ internal sealed class GroupStates(Device device, GroupOutbox outbox)
     private bool IsAdmin(GroupStep newest) =>
         GroupRules.MemberOf(newest.State, device.Account.ToBytes()) is { Role: GroupRole.Admin };
 
-    private async Task<Change?> PrepareAsync(StoreTransaction rows, Guid conversation, Func<GroupVersion, bool> edit, CancellationToken ct)
+    private async Task<GroupChange?> PrepareAsync(StoreTransaction rows, Guid conversation, Func<GroupVersion, bool> edit, CancellationToken ct)
     {
         var own = device.Account.ToBytes();
         if (await GroupRecords.FindAsync(rows, conversation, ct) is not { } record || record.Newest() is not { } before || record.IsLeft || !record.Has(own))
@@ -214,57 +210,24 @@ internal sealed class GroupStates(Device device, GroupOutbox outbox)
             GroupRecords.Put(rows, record);
         }
 
-        return new Change(record.Group, record.Secret, fresh, [.. GroupRules.Read(record.History, record.Group)!, step]);
+        return new GroupChange(record.Group, record.Secret, fresh, [.. GroupRules.Read(record.History, record.Group)!, step]);
     }
 
-    private async Task PutAsync(Change change, CancellationToken ct)
+    /// <summary>Accepts what is newer than what this device had, and tells when the server keeps to itself what a member had said before it was asked.</summary>
+    private async Task TakeAsync(
+        StoreTransaction rows, Guid conversation, GroupRecord asked, IReadOnlyList<GroupStep> steps, ByteString secret, CancellationToken ct)
     {
-        var history = GroupHistories.Write(change.Steps, MaxHistory, MaxHistoryBytes);
-        using var old = new GroupSecret(change.Secret.Span);
-        using var secret = new GroupSecret((change.NewSecret ?? change.Secret).Span);
-        using var key = old.RequestKey();
-        using var newKey = secret.RequestKey();
-        var version = change.Steps[^1].State.Version;
-        var state = secret.Encrypt(
-            history.ToByteArray(), change.Group.Span, version, (Limits.MinGroupStateBytes, Limits.MaxGroupStateBytes), RandomSource.System);
-        var link = LinkOf(change.Steps[^1].State, change.NewSecret ?? change.Secret);
-        var body = new PutGroup((long)version, state, link, change.NewSecret is null ? null : newKey.PublicKey.Serialize());
-        await new SignedRequests(device.Api, key, device.Options.Time).PutAsync("/v1/groups/state", body, ct);
-    }
-
-    // Every version names it anew: the server forgets a link that one leaves out.
-    private static GroupLink? LinkOf(GroupVersion state, ByteString secret)
-    {
-        if (state.LinkSecret.IsEmpty)
+        var own = device.Account.ToBytes();
+        var newest = steps[^1].State.Version;
+        var isWithheld = asked.Pending.Any(anchor => anchor.Version > newest && anchor.Account != own && asked.Has(anchor.Account));
+        if (!isWithheld || newest > (asked.Newest()?.State.Version ?? 0))
         {
-            return null;
+            await AcceptAsync(rows, conversation, steps, secret, ct);
         }
 
-        using var invite = new GroupInvite(state.LinkSecret.Span);
-        using var key = invite.RequestKey();
-        return new GroupLink(key.PublicKey.Serialize(), invite.Preview(state, secret.Span));
-    }
-
-    private async Task<(GroupHistory? History, GroupFault? Refused)> FetchAsync(ByteString group, ByteString secret, CancellationToken ct)
-    {
-        using var opened = new GroupSecret(secret.Span);
-        using var key = opened.RequestKey();
-        try
+        if (isWithheld)
         {
-            var state = await new SignedRequests(device.Api, key, device.Options.Time).GetAsync<GroupState>(
-                "/v1/groups/state", ct);
-            return opened.Decrypt(state.State, group.Span, (ulong)state.Version) is { } plaintext
-                && GroupHistory.Parser.ParseFrom(plaintext) is { Versions.Count: > 0 } history
-                ? (history, null)
-                : (null, GroupFault.Forged);
-        }
-        catch (ServerException missing) when (missing.Code == "not_found")
-        {
-            return (null, GroupFault.NotFound);
-        }
-        catch (InvalidProtocolBufferException)
-        {
-            return (null, GroupFault.Forged);
+            await RefuseAsync(rows, conversation, GroupFault.RolledBack, ct);
         }
     }
 
@@ -275,6 +238,12 @@ internal sealed class GroupStates(Device device, GroupOutbox outbox)
             ?? throw new LocalStoreException("The group is gone from its store.");
         var before = record.Newest()?.State;
         var newest = steps[^1].State;
+        if (before is not null && before.Version > newest.Version)
+        {
+            // It was fetched before this device went on: neither it nor its secret is the newest any more.
+            return;
+        }
+
         (record.Refusals, record.Fault) = (0, 0);
         record.Secret = secret;
         foreach (var old in record.Pending.Where(anchor => anchor.Version <= newest.Version).ToList())
@@ -282,13 +251,13 @@ internal sealed class GroupStates(Device device, GroupOutbox outbox)
             record.Pending.Remove(old);
         }
 
-        if (before is not null && before.Version >= newest.Version)
+        if (before is not null && before.Version == newest.Version)
         {
             GroupRecords.Put(rows, record);
             return;
         }
 
-        record.History = GroupHistories.Write(steps, MaxHistory, MaxHistoryBytes);
+        record.History = GroupHistories.Write(steps);
         foreach (var step in steps.Where(step => step.State.Version > (before?.Version ?? 0)))
         {
             record.Known.Add(new GroupAnchor { Version = step.State.Version, Hash = step.Hash });
@@ -385,12 +354,5 @@ internal sealed class GroupStates(Device device, GroupOutbox outbox)
         var bytes = new byte[size];
         RandomSource.System.Fill(bytes);
         return ByteString.CopyFrom(bytes);
-    }
-
-    /// <summary>One version to put: all that goes with it, the newest last.</summary>
-    private sealed record Change(ByteString Group, ByteString Secret, ByteString? NewSecret, IReadOnlyList<GroupStep> Steps)
-    {
-        /// <summary>Never the secret.</summary>
-        public override string ToString() => nameof(Change);
     }
 }

@@ -140,6 +140,32 @@ public sealed class GroupTests
     }
 
     [Fact]
+    public async Task An_answer_of_before_that_comes_after_a_change_takes_nothing_back()
+    {
+        await using var world = await World.StartAsync();
+        var (alice, bob, carol) = await world.ThreeAsync();
+        var group = await world.GroupAsync(alice, bob, carol);
+        var (isAsked, goesOn) = (new TaskCompletionSource(), new TaskCompletionSource());
+        world.Server.Network.DelayAnswer = async (request, ct) =>
+        {
+            if (request.Method == HttpMethod.Get && request.RequestUri!.AbsolutePath == "/v1/groups/state" && isAsked.TrySetResult())
+            {
+                await goesOn.Task.WaitAsync(ct);
+            }
+        };
+
+        var asking = alice.Client.RefreshGroupAsync(group, Ct);
+        await isAsked.Task.WaitAsync(Ct);
+        await alice.Client.RemoveMemberAsync(group, carol.Account, Ct);
+        goesOn.SetResult();
+        await asking;
+        await alice.Client.SetGroupNameAsync(group, "of two", Ct);
+
+        await world.AgreeAsync(group, 3, bob);
+        Assert.Equal((3ul, "of two"), await StateOf(bob, group));
+    }
+
+    [Fact]
     public async Task Another_device_of_a_member_reads_and_writes_in_the_group_and_knows_what_was_read_and_opened()
     {
         await using var world = await World.StartAsync();
