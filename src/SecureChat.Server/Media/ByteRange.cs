@@ -25,7 +25,4 @@ internal readonly record struct ByteRange(long From, long Count, bool IsPart)
         var to = range.From is null ? length - 1 : Math.Min(range.To ?? long.MaxValue, length - 1);
         return from < length && from <= to ? new ByteRange(from, to - from + 1, true) : null;
     }
-
-    /// <summary>Whether the file's last byte is in it.</summary>
-    public bool IsLast(long length) => From + Count == length;
 }

@@ -9,11 +9,11 @@ namespace SecureChat.Server.Media;
 /// </remarks>
 internal sealed class ClaimStore(Database db, MediaClock clock)
 {
-    /// <summary>A download that was cut may go on for so long.</summary>
-    public static readonly TimeSpan AfterCut = TimeSpan.FromMinutes(2);
-
-    /// <summary>And one that seems to have arrived, in case a proxy in between has it and the client has not.</summary>
-    public static readonly TimeSpan AfterWhole = TimeSpan.FromSeconds(30);
+    /// <summary>A download may go on for so long after its last byte was sent.</summary>
+    /// <remarks>
+    /// Also after the whole file was: what is written to a socket, or taken by a proxy, has not arrived, and only the client knows what has.
+    /// </remarks>
+    private static readonly TimeSpan Resumable = TimeSpan.FromMinutes(2);
 
     // What may be sent again after cuts, beside as much as the file is long.
     private const long SmallChange = 1 << 20;
@@ -31,7 +31,7 @@ internal sealed class ClaimStore(Database db, MediaClock clock)
                     WHERE blob = {row.Blob} AND state = {MediaState.Complete} AND claimed < downloads AND expires_at > {now}
                     """, ct);
                 return taken > 0 && await transaction.ExecuteAsync($"""
-                    INSERT INTO media_claims (claim, blob, sent, ends_at) VALUES ({claim.Hash}, {row.Blob}, {count}, {now + AfterCut})
+                    INSERT INTO media_claims (claim, blob, sent, ends_at) VALUES ({claim.Hash}, {row.Blob}, {count}, {now + Resumable})
                     """, ct) > 0;
             },
             ct);
@@ -42,7 +42,7 @@ internal sealed class ClaimStore(Database db, MediaClock clock)
     {
         var now = await clock.NowAsync(ct);
         return await db.ExecuteAsync($"""
-            UPDATE media_claims SET sent = sent + {count}, ends_at = {now + AfterCut}
+            UPDATE media_claims SET sent = sent + {count}, ends_at = {now + Resumable}
             WHERE claim = {claim.Hash} AND blob = {row.Blob} AND ends_at > {now} AND sent + {count} <= {(2 * row.Length) + SmallChange}
             """, ct) > 0;
     }
@@ -50,14 +50,14 @@ internal sealed class ClaimStore(Database db, MediaClock clock)
     /// <summary>The download is still running.</summary>
     public async Task KeepAsync(Capability claim, CancellationToken ct)
     {
-        var end = await clock.NowAsync(ct) + AfterCut;
+        var end = await clock.NowAsync(ct) + Resumable;
         await db.ExecuteAsync($"UPDATE media_claims SET ends_at = {end} WHERE claim = {claim.Hash}", ct);
     }
 
     /// <summary>A response has ended: <paramref name="unsent"/> bytes of it were not sent.</summary>
-    public async Task EndResponseAsync(Capability claim, long unsent, TimeSpan resumable, CancellationToken ct)
+    public async Task EndResponseAsync(Capability claim, long unsent, CancellationToken ct)
     {
-        var end = await clock.NowAsync(ct) + resumable;
+        var end = await clock.NowAsync(ct) + Resumable;
         await db.ExecuteAsync($"UPDATE media_claims SET sent = sent - {unsent}, ends_at = {end} WHERE claim = {claim.Hash}", ct);
     }
 

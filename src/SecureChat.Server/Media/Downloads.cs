@@ -33,15 +33,12 @@ internal sealed class Downloads(
     public async Task SendAsync(
         MediaRow row, ByteRange range, Stream content, Capability claim, HttpContext context, CancellationToken ct)
     {
-        var receipt = PeerReceipt.Of(context);
         using var deadline = new CancellationTokenSource(Positive(row.ExpiresAt - await clock.NowAsync(ct)), time);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(ct, deadline.Token);
         var sent = 0L;
-        var hasArrived = false;
         try
         {
             sent = await CopyAsync(content, context.Response.BodyWriter, range.Count, claim, stop.Token);
-            hasArrived = sent == range.Count && await receipt.HasAsync(sent, time, stop.Token);
         }
         catch (OperationCanceledException)
         {
@@ -49,8 +46,7 @@ internal sealed class Downloads(
         }
         finally
         {
-            var resumable = hasArrived && range.IsLast(row.Length) ? ClaimStore.AfterWhole : ClaimStore.AfterCut;
-            await claims.EndResponseAsync(claim, range.Count - sent, resumable, CancellationToken.None);
+            await claims.EndResponseAsync(claim, range.Count - sent, CancellationToken.None);
         }
 
         if (sent < range.Count)

@@ -122,14 +122,20 @@ public sealed class DownloadTests
     }
 
     [Fact]
-    public async Task A_file_that_was_sent_whole_for_the_last_time_is_off_the_disk_within_a_minute()
+    public async Task A_file_that_was_sent_whole_for_the_last_time_can_be_resumed_for_two_minutes_and_then_is_off_the_disk()
     {
         await using var node = await MediaNode.StartAsync();
-        var (_, download) = await node.Alice.UploadAsync(new byte[100]);
+        var content = FileSender.SomeBytes(100);
+        var (_, download) = await node.Alice.UploadAsync(content);
+        using var whole = await node.Alice.DownloadAsync(download);
+        var claim = FileSender.Header(whole, "Media-Claim");
+        await whole.Content.ReadAsByteArrayAsync(Ct);
 
-        await node.Alice.ReadAsync(download);
-        await node.PassAsync(TimeSpan.FromSeconds(31));
+        await node.PassAsync(TimeSpan.FromSeconds(119));
+        Assert.Equal(content[50..], await node.Alice.ReadAsync(download, claim, "bytes=50-"));
+        await node.PassAsync(TimeSpan.FromSeconds(121));
 
+        Assert.Equal("410 gone", await node.Alice.ReadAsync(download, claim, "bytes=50-"));
         Assert.Empty(node.Files());
     }
 
