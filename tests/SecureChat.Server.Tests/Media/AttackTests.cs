@@ -71,20 +71,42 @@ public sealed class AttackTests
         Assert.True(served <= 2 * Size, $"{served} bytes were served of {Size}");
     }
 
-    [Fact]
-    public async Task T8_Of_50_parallel_downloads_one_gets_a_view_once_file()
+    [Theory, EveryStore]
+    public async Task T8_Of_50_parallel_downloads_one_gets_a_view_once_file(Stores stores)
     {
-        await using var node = await LoopbackNode.StartAsync();
+        await using var node = await StartAsync(stores);
         using var account = node.As(await node.NewDeviceAsync());
         using var stranger = new HttpClient { BaseAddress = account.BaseAddress };
         var alice = new FileSender(account, stranger);
         var content = FileSender.SomeBytes(1_000_000);
+
+        foreach (var (range, from) in new[] { (null, 0), ("bytes=0-", 0), ("bytes=400000-", 400_000) })
+        {
+            var (_, download) = await alice.UploadAsync(content);
+            var answers = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => alice.ReadAsync(download, range: range)));
+
+            Assert.Equal(content[from..], Assert.Single(answers, answer => answer is byte[]));
+            Assert.Equal(49, answers.Count(answer => answer is "410 gone"));
+        }
+    }
+
+    [Theory, EveryStore]
+    public async Task T8_Of_50_parallel_requests_with_one_claim_two_get_the_file(Stores stores)
+    {
+        await using var node = await StartAsync(stores);
+        using var account = node.As(await node.NewDeviceAsync());
+        using var stranger = new HttpClient { BaseAddress = account.BaseAddress };
+        var alice = new FileSender(account, stranger);
+        var content = FileSender.SomeBytes(4 << 20);
         var (_, download) = await alice.UploadAsync(content);
+        using var first = await alice.DownloadAsync(download, range: "bytes=0-9");
+        var claim = FileSender.Header(first, "Media-Claim");
 
-        var answers = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => alice.ReadAsync(download)));
+        var answers = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => alice.ReadAsync(download, claim)));
 
-        Assert.Equal(content, Assert.Single(answers, answer => answer is byte[]));
-        Assert.Equal(49, answers.Count(answer => answer is "410 gone"));
+        // Twice the file and 1 MiB: that is what one claim is good for.
+        Assert.Equal(2, answers.Count(answer => answer is byte[] whole && whole.AsSpan().SequenceEqual(content)));
+        Assert.Equal(48, answers.Count(answer => answer is "410 gone"));
     }
 
     [Fact]
@@ -248,6 +270,9 @@ public sealed class AttackTests
         Assert.Equal("204", await rest.OutcomeAsync());
         Assert.Equal(content, await alice.ReadAsync(download));
     }
+
+    private static async Task<LoopbackNode> StartAsync(Stores stores) => await LoopbackNode.StartAsync(
+        stores is Stores.Embedded ? [] : [.. (await TemporaryServers.NewStoresAsync()).Select(setting => $"--{setting.Name}={setting.Value}")]);
 
     // Of the file itself: to ask over HTTP would end the part that comes.
     private static Task<string> Stored(LoopbackNode node)
