@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
+using SecureChat.Server.Storage;
 using SecureChat.Server.Tests.Architecture;
 using SecureChat.Server.Tests.Support;
 
@@ -40,6 +41,57 @@ public sealed class TusClientTests
         var requests = result.GetProperty("requests").EnumerateArray().Select(method => method.GetString()).ToList();
         Assert.Equal(1, requests.Count(method => method is "POST"));
         Assert.Equal(cuts, requests.Count(method => method is "HEAD"));
+    }
+
+    [Fact]
+    public async Task An_upload_that_the_official_client_terminates_is_gone()
+    {
+        await using var node = await LoopbackNode.StartAsync();
+        var (_, arguments) = await PrepareAsync(node, 5_000_000);
+
+        var result = await RunAsync(arguments(new { chunkSize = 500_000, cuts = 1, leave = "terminate" }));
+
+        using var stranger = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{node.ApiPort}") };
+        Assert.Contains("DELETE", Requests(result));
+        Assert.Equal("410", await new FileSender(stranger, stranger).OffsetAsync(result.GetProperty("url").GetString()!));
+        Assert.Empty(Directory.GetFiles(Path.Combine(node.Folder, "blobs", "media")));
+    }
+
+    [Fact]
+    public async Task The_official_client_begins_anew_when_its_upload_has_expired()
+    {
+        await using var node = await LoopbackNode.StartAsync();
+        var (file, arguments) = await PrepareAsync(node, 5_000_000);
+        var begun = await RunAsync(arguments(new { chunkSize = 500_000, cuts = 1, leave = "stop" }));
+        await node.Get<Database>().ExecuteAsync($"UPDATE media SET expires_at = {1L}", Ct);
+
+        var result = await RunAsync(arguments(new { uploadUrl = begun.GetProperty("url").GetString() }));
+
+        using var stranger = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{node.ApiPort}") };
+        Assert.Equal(["HEAD", "POST", "PATCH"], Requests(result));
+        Assert.Equal(
+            await File.ReadAllBytesAsync(file, Ct),
+            await new FileSender(stranger, stranger).ReadAsync($"/v1/media/{result.GetProperty("id").GetString()}"));
+    }
+
+    private static List<string?> Requests(JsonElement result) =>
+        [.. result.GetProperty("requests").EnumerateArray().Select(method => method.GetString())];
+
+    private static async Task<(string File, Func<object, object> Arguments)> PrepareAsync(LoopbackNode node, int size)
+    {
+        var device = await node.NewDeviceAsync();
+        var file = Path.Combine(node.Folder, "to-send");
+        await File.WriteAllBytesAsync(file, FileSender.SomeBytes(size), Ct);
+        return (file, Arguments);
+
+        object Arguments(object more)
+        {
+            var all = JsonSerializer.SerializeToNode(more)!.AsObject();
+            all["endpoint"] = $"http://127.0.0.1:{node.ApiPort}/v1/media";
+            all["token"] = device.AccessToken;
+            all["file"] = file;
+            return all;
+        }
     }
 
     private static async Task<JsonElement> RunAsync(object arguments)
