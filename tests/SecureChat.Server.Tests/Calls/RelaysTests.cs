@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
@@ -72,6 +73,32 @@ public sealed class RelaysTests
 
         Assert.InRange(outcomes.Count(outcome => outcome is "200"), 20, 22);
         Assert.All(outcomes.Where(outcome => outcome is not "200"), outcome => Assert.Equal("429 rate_limited", outcome));
+    }
+
+    [Fact]
+    public async Task T14_ten_accounts_of_one_network_get_no_more_than_the_network_may()
+    {
+        await using var node = await LoopbackNode.StartAsync(
+            "--Limits:Scale=1", $"--Calls:TurnSecret={Secret}", "--Calls:Relays:europe:0=turn:eu.example.org:3478?transport=udp");
+        var began = Stopwatch.GetTimestamp();
+        var granted = new List<int>();
+
+        for (var account = 0; account < 10; account++)
+        {
+            using var http = node.As(await node.NewDeviceAsync());
+            var outcomes = new List<string>();
+            for (var call = 0; call < 20; call++)
+            {
+                outcomes.Add(await (await http.PostAsync("/v1/calls/relays", new { })).OutcomeAsync());
+            }
+
+            Assert.All(outcomes, outcome => Assert.Matches("^(200|429 rate_limited)$", outcome));
+            granted.Add(outcomes.Count(outcome => outcome is "200"));
+        }
+
+        // A hundred, and one more every three seconds.
+        Assert.InRange(granted.Sum(), 100, 101 + (Stopwatch.GetElapsedTime(began).TotalSeconds / 3));
+        Assert.Equal(20, granted[0]);
     }
 
     [Fact]

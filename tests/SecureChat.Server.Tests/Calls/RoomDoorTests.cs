@@ -89,6 +89,23 @@ public sealed class RoomDoorTests
     }
 
     [Fact]
+    public async Task Of_130_joins_from_one_network_120_come_in_and_the_others_are_told_to_wait()
+    {
+        await using var node = await Node.StartAsync(("Limits:Scale", "1"));
+
+        var answers = new List<RoomServerFrame>();
+        for (var join = 0; join < 130; join++)
+        {
+            await using var client = await RoomClient.ConnectAsync(node);
+            answers.Add(await client.AskAsync(RoomClient.Join(RoomClient.NewCapability())));
+        }
+
+        Assert.All(answers[..120], answer => Assert.NotNull(answer.Joined));
+        Assert.All(answers[120..], answer => Assert.Equal("rate_limited", answer.Problem?.Code));
+        Assert.All(answers[120..], answer => Assert.True(answer.Problem.RetryAfter > 0));
+    }
+
+    [Fact]
     public async Task T10_who_floods_a_room_is_told_to_wait_and_stays()
     {
         await using var node = await Node.StartAsync(("Limits:Scale", "1"));
