@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
@@ -94,6 +95,25 @@ public sealed class InsideNetworks(Worlds worlds, LibsignalPeer peer, ITestOutpu
         }
 
         Assert.DoesNotContain("session", calls.Printed, StringComparison.Ordinal);
+    }
+
+    /// <summary>In a network of its own, where the relay's address looks public and nothing else is there.</summary>
+    [Fact]
+    public async Task T13_with_the_shipped_firewall_a_relay_reaches_other_relays_and_no_service_beside_it()
+    {
+        Assert.SkipUnless(Coturn.IsInstalled, "coturn is not installed (Debian: apt-get install coturn)");
+        Assert.SkipUnless(Environment.IsPrivilegedProcess && File.Exists("/usr/sbin/nft"), "needs root and nft (Debian: apt-get install nftables)");
+        var root = Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../../../../.."));
+        var folder = Directory.CreateTempSubdirectory("securechat-turn-");
+        var script = Path.Combine(root, "tests/SecureChat.Scenarios/Turn/own-services.sh");
+        var start = new ProcessStartInfo("unshare", ["-n", "sh", script, Path.Combine(root, "deploy"), folder.FullName]) { RedirectStandardOutput = true };
+
+        using var shell = Process.Start(start)!;
+        var printed = await shell.StandardOutput.ReadToEndAsync(Ct);
+        await shell.WaitForExitAsync(Ct);
+
+        folder.Delete(recursive: true);
+        Assert.Equal(["service 10", "relay 10", "service 0", "relay 10"], printed.Split('\n', StringSplitOptions.RemoveEmptyEntries));
     }
 
     [Fact]
