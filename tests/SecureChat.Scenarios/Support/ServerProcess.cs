@@ -73,8 +73,14 @@ internal sealed class ServerProcess : IAsyncDisposable
     public Task KillAsync(CancellationToken ct) => _process.KillAsync(ct);
 
     /// <summary>Starts again on the same data folder and ports.</summary>
-    public async Task StartAgainAsync(CancellationToken ct)
+    /// <param name="changes">Settings that are other ones from now on.</param>
+    public async Task StartAgainAsync(CancellationToken ct, params (string Name, string Value)[] changes)
     {
+        foreach (var (name, value) in changes)
+        {
+            _environment[name] = value;
+        }
+
         await _process.DisposeAsync();
         _process = Launch();
         await WaitAsync(ct);

@@ -137,6 +137,27 @@ public sealed class RelayCredentials(Worlds worlds, LibsignalPeer peer, ITestOut
     }
 
     [Fact]
+    public async Task A_secret_is_changed_while_a_call_is_up_and_neither_that_call_nor_the_next_notices()
+    {
+        var (current, next) = (Coturn.NewSecret(), Coturn.NewSecret());
+        await using var calls = await RelayedCalls.StartAsync(
+            worlds, peer, Ct, more: [$"--allowed-peer-ip={RelayedCalls.Own}", "--stale-nonce=2"], secrets: [current, next]);
+        await using var old = await calls.AllocatedAsync(Ct);
+        var issued = old.Credential;
+
+        await calls.ChangeSecretAsync(next, Ct);
+        await using var fresh = await calls.AllocatedAsync(Ct);
+        await using var late = await TurnClient.ConnectAsync(calls.Udp, issued, Ct);
+        await Task.Delay(TimeSpan.FromSeconds(3), TimeProvider.System, Ct);
+
+        Assert.Equal((Signed(issued.Username, current), Signed(fresh.Credential.Username, next)), (issued, fresh.Credential));
+        Assert.Equal((0, 0), (await old.RefreshAsync(Ct), await late.AllocateAsync(Ct)));
+        Assert.Equal((0, 0), (await old.PermitAsync(fresh.Relayed, Ct), await fresh.PermitAsync(old.Relayed, Ct)));
+        await old.SendAsync(fresh.Relayed, "still here"u8.ToArray(), Ct);
+        Assert.Equal("still here"u8.ToArray(), await fresh.Received.ReadAsync(Ct));
+    }
+
+    [Fact]
     public async Task T15_who_proves_nothing_gets_small_answers()
     {
         const int Headers = 28;

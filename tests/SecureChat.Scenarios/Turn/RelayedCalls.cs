@@ -60,6 +60,13 @@ internal sealed class RelayedCalls : IAsyncDisposable
         return new TurnCredential(server.GetProperty("username").GetString()!, server.GetProperty("credential").GetString()!);
     }
 
+    /// <summary>The server, not coturn, is started again, with another secret.</summary>
+    public async Task ChangeSecretAsync(string secret, CancellationToken ct)
+    {
+        await _world.Server.StopAsync(ct);
+        await _world.Server.StartAgainAsync(ct, ("SECURECHAT_CALLS__TURNSECRET", secret));
+    }
+
     /// <summary>A client with an allocation, by a credential of its own.</summary>
     public async Task<TurnClient> AllocatedAsync(CancellationToken ct, string? url = null, AddressFamily family = AddressFamily.InterNetwork)
     {
