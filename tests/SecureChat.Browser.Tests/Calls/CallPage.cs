@@ -10,7 +10,7 @@ internal sealed class CallPage(IPage page, Uri address) : IAsyncDisposable
 {
     /// <summary>Keeps what the page makes, for tests to look at: connections, what they did, what data channels said.</summary>
     public const string Recorder = """
-        window.seen = { connections: [], descriptions: [], texts: [] };
+        window.seen = { connections: [], descriptions: [], texts: [], mostWaiting: 0 };
         {
           const Real = RTCPeerConnection;
           window.RTCPeerConnection = class extends Real {
@@ -20,7 +20,8 @@ internal sealed class CallPage(IPage page, Uri address) : IAsyncDisposable
           const send = RTCDataChannel.prototype.send;
           RTCDataChannel.prototype.send = function (data) {
             if (typeof data === "string") { seen.texts.push(JSON.parse(data)); }
-            return send.call(this, data);
+            send.call(this, data);
+            seen.mostWaiting = Math.max(seen.mostWaiting, this.bufferedAmount);
           };
         }
         window.look = async () => {
@@ -31,11 +32,32 @@ internal sealed class CallPage(IPage page, Uri address) : IAsyncDisposable
           const local = all.find(one => one.id === pair?.localCandidateId);
           return {
             framesDecoded: sum("inbound-rtp", "framesDecoded"), packetsSent: sum("outbound-rtp", "packetsSent"), packetsReceived: sum("inbound-rtp", "packetsReceived"),
-            audioPackets: sum("outbound-rtp", "packetsSent", "audio"), audioBytes: sum("outbound-rtp", "bytesSent", "audio"),
+            audioPackets: sum("outbound-rtp", "packetsSent", "audio"), audioBytes: sum("outbound-rtp", "bytesSent", "audio"), energy: sum("inbound-rtp", "totalAudioEnergy"),
             dtls: transport?.dtlsState ?? "", cipher: transport?.srtpCipher ?? "", type: local?.candidateType ?? "", relayProtocol: local?.relayProtocol ?? "",
             videosPlaying: [...document.querySelectorAll(".tile:not(.self) video")].filter(one => !one.hidden && one.videoWidth > 0 && one.currentTime > 0).length,
           };
         };
+        """;
+
+    /// <summary>Counts the packets of media, also of connections that are closed by the time somebody asks.</summary>
+    public const string PacketCounter = """
+        window.packets = { sent: 0, received: 0 };
+        {
+          const counts = new Map();
+          const count = async connection => {
+            const all = [...(await RTCPeerConnection.prototype.getStats.call(connection)).values()];
+            const sum = (type, field) => all.filter(one => one.type === type).reduce((total, one) => total + (one[field] ?? 0), 0);
+            const before = counts.get(connection) ?? { sent: 0, received: 0 };
+            counts.set(connection, {
+              sent: Math.max(before.sent, sum("outbound-rtp", "packetsSent")), received: Math.max(before.received, sum("inbound-rtp", "packetsReceived")),
+            });
+            packets.sent = [...counts.values()].reduce((total, one) => total + one.sent, 0);
+            packets.received = [...counts.values()].reduce((total, one) => total + one.received, 0);
+          };
+          const close = RTCPeerConnection.prototype.close;
+          RTCPeerConnection.prototype.close = function () { count(this); return close.call(this); };
+          setInterval(() => seen.connections.filter(one => one.connectionState === "connected").forEach(count), 100);
+        }
         """;
 
     public IPage Page => page;
@@ -80,6 +102,19 @@ internal sealed class CallPage(IPage page, Uri address) : IAsyncDisposable
     /// <summary>Until more pictures were decoded than <paramref name="before"/>.</summary>
     public Task DecodesMoreThanAsync(int before) => UntilAsync($"look().then(now => now.framesDecoded > {before})");
 
+    /// <summary>Of all connections there were; for pages with the <see cref="PacketCounter"/>.</summary>
+    public async Task<(int Sent, int Received)> PacketsAsync() =>
+        (await page.EvaluateAsync<int>("packets.sent"), await page.EvaluateAsync<int>("packets.received"));
+
+    /// <summary>Keeps a picture of the page in the folder that CHAT_TEST_PICTURES names.</summary>
+    public async Task PhotographAsync(string name)
+    {
+        if (Environment.GetEnvironmentVariable("CHAT_TEST_PICTURES") is { Length: > 0 } folder)
+        {
+            await page.ScreenshotAsync(new PageScreenshotOptions { Path = Path.Combine(folder, name + ".png") });
+        }
+    }
+
     public Task<string> NoticeAsync() => page.Locator("#notice").InnerTextAsync();
 
     public async ValueTask DisposeAsync() => await page.Context.CloseAsync();
@@ -87,5 +122,5 @@ internal sealed class CallPage(IPage page, Uri address) : IAsyncDisposable
 
 /// <summary>Of all connections of a page together; the transport is that of the last one that is up.</summary>
 internal sealed record Statistics(
-    int FramesDecoded, int PacketsSent, int PacketsReceived, int AudioPackets, int AudioBytes, string Dtls, string Cipher, string Type, string RelayProtocol,
+    int FramesDecoded, int PacketsSent, int PacketsReceived, int AudioPackets, int AudioBytes, double Energy, string Dtls, string Cipher, string Type, string RelayProtocol,
     int VideosPlaying);

@@ -26,6 +26,9 @@ public sealed class CallSite : IAsyncLifetime
     /// <summary>Of a credential for the relay: long enough to begin a call.</summary>
     public static readonly TimeSpan CredentialLife = TimeSpan.FromSeconds(20);
 
+    /// <summary>Of an allocation that is not refreshed: a call that lasts longer was refreshed with a credential that had expired.</summary>
+    public static readonly TimeSpan AllocationLife = TimeSpan.FromSeconds(40);
+
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
     /// <summary>Null where coturn is not installed.</summary>
@@ -39,7 +42,8 @@ public sealed class CallSite : IAsyncLifetime
         {
             // A relay for a machine that has the loopback interface only.
             Relay = await Coturn.StartAsync(
-                _folder.FullName, [_secret], ["--relay-ip=127.0.0.1", "--allow-loopback-peers", "--allowed-peer-ip=127.0.0.1"], Ct);
+                _folder.FullName, [_secret],
+                ["--relay-ip=127.0.0.1", "--allow-loopback-peers", "--allowed-peer-ip=127.0.0.1", $"--max-allocate-lifetime={AllocationLife.TotalSeconds}"], Ct);
         }
 
         var settings = new Dictionary<string, string>(Relay?.ServerSettings(_secret) ?? []) { ["SECURECHAT_CALLS__CREDENTIALLIFE"] = CredentialLife.ToString() };

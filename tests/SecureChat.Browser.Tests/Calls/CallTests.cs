@@ -16,7 +16,12 @@ public sealed class CallTests(CallSite site, ITestOutputHelper output)
         await using var alice = await site.NewPageAsync();
         await using var bob = await site.NewPageAsync();
 
+        await alice.Page.GotoAsync(new Uri(site.Api, "/call-demo").ToString());
+        await alice.UntilAsync("!document.querySelector('#preview').hidden");
+        await alice.PhotographAsync("before");
+        await alice.Page.GotoAsync("about:blank");
         await CallAsync(alice, bob);
+        await alice.PhotographAsync("call-of-two");
 
         foreach (var page in new[] { alice, bob })
         {
@@ -57,9 +62,10 @@ public sealed class CallTests(CallSite site, ITestOutputHelper output)
     {
         Assert.SkipWhen(site.Relay is null, "coturn is not installed.");
         var length = TimeSpan.FromSeconds(int.Parse(
-            Environment.GetEnvironmentVariable("CHAT_TEST_CALL_SECONDS") ?? "30", CultureInfo.InvariantCulture));
+            Environment.GetEnvironmentVariable("CHAT_TEST_CALL_SECONDS") ?? "45", CultureInfo.InvariantCulture));
         await using var alice = await site.NewPageAsync();
         await using var bob = await site.NewPageAsync();
+        Assert.True(length > CallSite.AllocationLife && length > CallSite.CredentialLife);
         await CallAsync(alice, bob, isRelayOnly: true);
         var begun = await alice.LookAsync();
 
@@ -123,6 +129,59 @@ public sealed class CallTests(CallSite site, ITestOutputHelper output)
     }
 
     [Fact]
+    public async Task Muted_means_silence_at_the_other_side_and_a_camera_that_is_off_means_no_picture()
+    {
+        await using var alice = await site.NewPageAsync();
+        await using var bob = await site.NewPageAsync();
+        await CallAsync(alice, bob);
+        await bob.UntilAsync("look().then(now => now.energy > 0 && now.framesDecoded > 0)");
+        var open = await GrowthAsync(bob);
+
+        await alice.Page.ClickAsync("#microphone");
+        await alice.Page.ClickAsync("#camera");
+        await bob.Page.Locator(".tile:not(.self) .initial").WaitForAsync();
+        await bob.Page.Locator(".tile:not(.self) .muted").WaitForAsync();
+        await Task.Delay(TimeSpan.FromSeconds(1), TimeProvider.System, TestContext.Current.CancellationToken);
+        var closed = await GrowthAsync(bob);
+
+        output.WriteLine($"{open} while on, {closed} while off");
+        Assert.True(open is { Energy: > 0, Frames: > 0 });
+        Assert.InRange(closed.Energy, 0, open.Energy / 1000);
+        Assert.Equal(0, closed.Frames);
+    }
+
+    [Theory]
+    [InlineData(0.05, 0, "good")]
+    [InlineData(0.05, 5, "fair")]
+    [InlineData(0.4, 0, "fair")]
+    [InlineData(0.05, 20, "poor")]
+    [InlineData(0.8, 0, "poor")]
+    public async Task The_quality_shown_is_that_of_the_last_look(double seconds, int lost, string grade)
+    {
+        await using var page = await site.NewPageAsync();
+        await page.Page.GotoAsync(new Uri(site.Api, "/call-demo").ToString());
+
+        var seen = await page.Page.EvaluateAsync<string[]>("""
+            async ([seconds, lost]) => {
+              const { QualityMeter } = await import("/call-demo/stats.js");
+              const report = (received, lost) => ({ getStats: async () => new Map([
+                ["T", { type: "transport", selectedCandidatePairId: "P" }],
+                ["P", { type: "candidate-pair", localCandidateId: "L", remoteCandidateId: "R", currentRoundTripTime: seconds }],
+                ["L", { candidateType: "host" }], ["R", { candidateType: "relay" }],
+                ["I", { type: "inbound-rtp", packetsReceived: received, packetsLost: lost }],
+              ]) });
+              const meter = new QualityMeter();
+              await meter.look(report(1000, 900));
+              const now = await meter.look(report(1100 - lost, 900 + lost));
+              const none = await meter.look({ getStats: async () => new Map() });
+              return [now.grade, String(now.rtt), String(now.isRelayed), String(none)];
+            }
+            """, new object[] { seconds, lost });
+
+        Assert.Equal([grade, (seconds * 1000).ToString(CultureInfo.InvariantCulture), "true", "null"], seen);
+    }
+
+    [Fact]
     public async Task A_shared_screen_is_seen_by_the_other_side_until_it_ends()
     {
         await using var alice = await site.NewPageAsync();
@@ -155,6 +214,7 @@ public sealed class CallTests(CallSite site, ITestOutputHelper output)
             await page.UntilAsync("look().then(now => now.videosPlaying === 3)");
         }
 
+        await pages[0].PhotographAsync("room-of-four");
         foreach (var page in pages)
         {
             await page.DisposeAsync();
@@ -195,6 +255,14 @@ public sealed class CallTests(CallSite site, ITestOutputHelper output)
         await alice.JoinAsync(secret, "Alice", isRelayOnly);
         await bob.JoinAsync(secret, "Bob", isRelayOnly);
         await Task.WhenAll(alice.SeesAsync(1), bob.SeesAsync(1));
+    }
+
+    private static async Task<(double Energy, int Frames)> GrowthAsync(CallPage page)
+    {
+        var before = await page.LookAsync();
+        await Task.Delay(TimeSpan.FromSeconds(2), TimeProvider.System, TestContext.Current.CancellationToken);
+        var after = await page.LookAsync();
+        return (after.Energy - before.Energy, after.FramesDecoded - before.FramesDecoded);
     }
 
     // Of the relays that the server gave, one; and what the page would tell others of itself is kept.

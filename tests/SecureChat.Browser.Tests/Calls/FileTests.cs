@@ -20,6 +20,7 @@ public sealed class FileTests(CallSite site)
         await SendAsync(alice, content, "../../holiday.jpg");
         await bob.Page.Locator(".accept").WaitForAsync();
         Assert.Equal(0, await bob.Page.Locator("#files progress").EvaluateAsync<int>("one => one.value"));
+        await bob.PhotographAsync("file-offered");
         await bob.Page.ClickAsync(".accept");
         var (name, saved) = await SavedAsync(bob);
 
@@ -47,6 +48,22 @@ public sealed class FileTests(CallSite site)
         Assert.Equal(2, offsets.Length);
         Assert.Equal(0, offsets[0]);
         Assert.True(offsets[1] > content.Length / 20, $"It went on at {offsets[1]}.");
+    }
+
+    [Fact]
+    public async Task A_sender_puts_no_more_into_a_channel_than_a_mebibyte_and_a_chunk()
+    {
+        await using var alice = await site.NewPageAsync();
+        await using var bob = await site.NewPageAsync();
+        await CallAsync(alice, bob);
+        var content = RandomNumberGenerator.GetBytes(20_000_000);
+
+        await SendAsync(alice, content, "film.mp4");
+        await bob.Page.ClickAsync(".accept");
+        var (_, saved) = await SavedAsync(bob);
+
+        Assert.Equal(SHA256.HashData(content), SHA256.HashData(saved));
+        Assert.InRange(await alice.Page.EvaluateAsync<int>("seen.mostWaiting"), 256 * 1024, (1024 * 1024) + 16_384);
     }
 
     [Fact]

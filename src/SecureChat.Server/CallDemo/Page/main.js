@@ -140,6 +140,7 @@ async function join() {
       showCall();
     },
     room: onRoom,
+    altered: () => notice("Messages that set up the call do not open: the server, or somebody on the way to it, changes them. They were thrown away."),
     certificate: member => notice(`The connection with ${member.name || "somebody"} was refused: its certificate is not the one that was agreed on. Somebody may be in the middle.`),
     file: (member, change) => showFile(member.name || "Guest", change, {
       accept: () => member.transfers.accept(change.id),

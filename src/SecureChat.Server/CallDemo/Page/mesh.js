@@ -29,6 +29,7 @@ const MAX_NAME = 40;
  * @typedef {object} MeshEvents
  * @property {(members: Member[]) => void} changed
  * @property {(state: "joined" | "away" | "refused", detail?: string) => void} room
+ * @property {() => void} altered A signal came that does not open: somebody changed it.
  * @property {(member: Member) => void} certificate A certificate was not the one signalled.
  * @property {(member: Member, change: import("./transfer.js").TransferChange) => void} file
  */
@@ -124,7 +125,11 @@ export class Mesh {
   /** @param {number} peer @param {Uint8Array<ArrayBuffer>} content */
   #onSignal(peer, content) {
     this.#receiving = this.#receiving.then(async () => {
+      const unopened = this.seal.unopened;
       const message = await this.seal.open(peer, this.socket.self, content);
+      if (this.seal.unopened > unopened) {
+        this.events.altered();
+      }
       if (message?.kind === "hello") {
         this.#onHello(peer, message);
       } else if (message) {

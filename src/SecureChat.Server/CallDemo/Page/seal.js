@@ -44,6 +44,8 @@ export class Seal {
     /** The highest counter seen from each number. It outlives a join: the server chooses the numbers.
      * @type {Map<number, bigint>} */
     this.seen = new Map();
+    /** What came and was sealed under no key of this room, or changed on its way. */
+    this.unopened = 0;
   }
 
   /**
@@ -73,6 +75,7 @@ export class Seal {
    */
   async open(from, self, content) {
     if (content.length <= HEADER_BYTES + NONCE_BYTES || content[0] !== VERSION) {
+      this.unopened++;
       return null;
     }
     const header = content.slice(0, HEADER_BYTES);
@@ -89,6 +92,7 @@ export class Seal {
       this.seen.set(from, counter);
       return message;
     } catch {
+      this.unopened++;
       return null;
     }
   }
