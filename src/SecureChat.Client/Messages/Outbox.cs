@@ -212,12 +212,12 @@ internal sealed class Outbox(Device device, Delivery delivery) : IDisposable
 
     private static Content Inside(Content content) => content.Sync?.Sent?.Content ?? content;
 
-    /// <summary>Everything for an account, now: its identity was agreed to.</summary>
+    /// <summary>Everything for an account, now: its identity was agreed to. Copies that the server took for the one before are of no use to it.</summary>
     public async Task ResumeAsync(StoreTransaction rows, Guid recipient, CancellationToken ct)
     {
         foreach (var (name, entry) in await rows.ListAsync(Tables.Outbox, ct))
         {
-            if (entry.Recipient.ToGuid() == recipient && entry.Acceptance == 0)
+            if (entry.Recipient.ToGuid() == recipient)
             {
                 SendNow(rows, name, entry);
             }
@@ -264,10 +264,29 @@ internal sealed class Outbox(Device device, Delivery delivery) : IDisposable
             await device.Turns.RunAsync(rows => RecordAsync(rows, name, handed, handing.ExpiresIn, ct), ct);
             if (handed != Handed.Accepted)
             {
+                await device.Turns.RunAsync(rows => HoldBackAsync(rows, name, names, ct), ct);
                 return;
             }
 
             firstDeath = Math.Min(firstDeath, now + (handing.ExpiresIn is { } given ? (ulong)given * 1000 : device.Options.ServerLife.Milliseconds()));
+        }
+    }
+
+    // Without this, what is due behind one that was refused would have the lane tried again at once, and for ever.
+    private static async Task HoldBackAsync(StoreTransaction rows, string refused, List<string> lane, CancellationToken ct)
+    {
+        if (await rows.ReadAsync(Tables.Outbox, refused, ct) is not { } first)
+        {
+            return;
+        }
+
+        foreach (var name in lane.SkipWhile(name => name != refused).Skip(1))
+        {
+            if (await rows.ReadAsync(Tables.Outbox, name, ct) is { } entry && entry.NextTry < first.NextTry)
+            {
+                entry.NextTry = first.NextTry;
+                rows.Put(Tables.Outbox, name, entry);
+            }
         }
     }
 

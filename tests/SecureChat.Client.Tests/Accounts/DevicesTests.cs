@@ -71,7 +71,11 @@ public sealed class DevicesTests
         await bob.Client.ConnectAsync(Ct);
 
         await alice.SendAsync(bob, "can you read this?");
-        await world.UntilAsync(() => Task.FromResult(bob.Events<MessageReceived>().Any(told => told.Message.Text == "can you read this?")));
+        var sentAt = world.Clock.GetUtcNow();
+        await bob.TextAsync("can you read this?");
+
+        // Asked for: by itself the outbox sends again when the server's copy dies, after an hour and more.
+        Assert.InRange(world.Clock.GetUtcNow() - sentAt, TimeSpan.Zero, TimeSpan.FromMinutes(1));
         await bob.SendAsync(alice, "yes");
         await alice.TextAsync("yes");
 
@@ -105,6 +109,31 @@ public sealed class DevicesTests
         }
 
         await bob.TextAsync("is it you?");
+    }
+
+    [Fact]
+    public async Task What_was_sent_to_the_identity_before_is_sent_again_when_the_new_one_is_agreed_to()
+    {
+        await using var world = await World.StartAsync();
+        var (alice, bob) = (
+            await world.PersonAsync(options => options with { IdentityPolicy = IdentityPolicy.BlockUntilApproved }), await world.PersonAsync());
+        await alice.SendAsync(bob, "hello");
+        await bob.TextAsync("hello");
+        await bob.Client.DisconnectAsync(Ct);
+        Assert.Equal(Progress.Sent, (await alice.SendAsync(bob, "to whom it was")).Progress);
+        await ReplaceIdentityAsync(alice, bob);
+        await world.UntilAsync(() => Task.FromResult(alice.Events<IdentityChanged>().Any()), TimeSpan.FromMinutes(10));
+        await world.PassAsync(TimeSpan.FromHours(2));
+        var sent = 0;
+        world.Server.Network.OnRequest = request =>
+        {
+            sent += request.Method == HttpMethod.Post && request.RequestUri!.AbsolutePath.EndsWith("/messages", StringComparison.Ordinal) ? 1 : 0;
+            return Testing.Fault.None;
+        };
+
+        await alice.Client.ApproveIdentityAsync(bob.Account, Ct);
+
+        Assert.InRange(sent, 1, 2);
     }
 
     [Fact]

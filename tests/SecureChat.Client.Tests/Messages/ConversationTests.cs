@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using Google.Protobuf;
 using SecureChat.Client.Messages;
 using SecureChat.Client.Tests.Support;
@@ -150,6 +151,89 @@ public sealed class ConversationTests
         await world.UntilAsync(async () => (await bob.TextsAsync(alice)).Count == 4);
 
         Assert.Equal(["hello", "hello you", "one", "two"], await bob.TextsAsync(alice));
+    }
+
+    [Fact]
+    public async Task What_is_sent_again_is_the_same_content_in_a_fresh_envelope()
+    {
+        await using var world = await World.StartAsync();
+        var (alice, bob) = await world.FriendsAsync();
+        await bob.Client.DisconnectAsync(Ct);
+        var envelopes = new List<JsonElement>();
+        world.Server.Network.OnRequest = request =>
+        {
+            if (request.RequestUri!.AbsolutePath is "/v1/sealed/messages")
+            {
+                using var body = request.Content!.ReadAsStream(Ct);
+                envelopes.Add(JsonDocument.Parse(body).RootElement.Clone());
+            }
+
+            return Testing.Fault.None;
+        };
+
+        var sent = await alice.SendAsync(bob, "once more");
+        await world.UntilAsync(() => Task.FromResult(envelopes.Count > 1), TimeSpan.FromMinutes(10));
+        await bob.Client.ConnectAsync(Ct);
+        var received = await bob.TextAsync("once more");
+
+        Assert.Equal(sent.Id, received.Id);
+        Assert.Equal(envelopes.Count, envelopes.Select(envelope => envelope.GetProperty("id").GetString()).Distinct().Count());
+        Assert.Equal(envelopes.Count, envelopes.Select(envelope => envelope.GetProperty("devices")[0].GetProperty("content").GetString()).Distinct().Count());
+    }
+
+    [Fact]
+    public async Task Tries_to_send_grow_rarer_while_the_server_does_not_answer()
+    {
+        await using var world = await World.StartAsync();
+        var (alice, bob) = await world.FriendsAsync();
+        await world.PassAsync(TimeSpan.FromMinutes(1));
+        await world.PassAsync(TimeSpan.FromMinutes(1));
+        List<DateTimeOffset> tries = [];
+        world.Server.Network.OnRequest = request =>
+        {
+            if (request.RequestUri!.AbsolutePath is not "/v1/sealed/messages")
+            {
+                return Testing.Fault.None;
+            }
+
+            tries.Add(world.Clock.GetUtcNow());
+            return Testing.Fault.Lost;
+        };
+
+        await alice.SendAsync(bob, "into the void");
+        for (var step = 0; step < 80; step++)
+        {
+            await world.PassAsync(TimeSpan.FromSeconds(30));
+        }
+
+        var gaps = tries.Zip(tries.Skip(1), (one, next) => next - one).ToList();
+        Assert.InRange(tries.Count, 4, 20);
+        Assert.True(gaps[^1] > gaps[0] * 4);
+    }
+
+    [Fact]
+    public async Task What_is_new_waits_with_what_goes_before_it_when_that_is_refused()
+    {
+        await using var world = await World.StartAsync();
+        var (alice, bob) = await world.FriendsAsync();
+        await bob.Client.DisconnectAsync(Ct);
+        await alice.SendAsync(bob, "soon forgotten by the server");
+        await world.PassAsync(alice.Options.ServerLife * 0.9);
+        var tries = 0;
+        world.Server.Network.OnRequest = request =>
+        {
+            var isTry = request.RequestUri!.AbsolutePath is "/v1/sealed/messages";
+            tries += isTry ? 1 : 0;
+            return isTry && tries < 100 ? Testing.Fault.Lost : Testing.Fault.None;
+        };
+
+        await alice.SendAsync(bob, "new");
+        for (var step = 0; step < 10; step++)
+        {
+            await world.PassAsync(TimeSpan.FromSeconds(10));
+        }
+
+        Assert.InRange(tries, 2, 20);
     }
 
     [Fact]
