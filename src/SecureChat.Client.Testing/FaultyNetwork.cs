@@ -2,6 +2,7 @@ using System.Net.WebSockets;
 using Microsoft.AspNetCore.TestHost;
 using Microsoft.Net.Http.Headers;
 using SecureChat.Client.Connection;
+using SecureChat.Protocol.Proto;
 
 namespace SecureChat.Client.Testing;
 
@@ -31,13 +32,21 @@ public sealed class FaultyNetwork : INetwork
     private readonly Lock _lock = new();
     private readonly HashSet<WebSocket> _open = [];
 
+    private int _failures;
+
     internal FaultyNetwork(TestServer server) => _server = server;
+
+    /// <summary>Among a request's options: whether it goes over the connections that are kept apart from those with credentials.</summary>
+    public static HttpRequestOptionsKey<bool> IsAnonymous { get; } = new("anonymous");
 
     /// <inheritdoc/>
     public bool SendsHeaders => true;
 
     /// <summary>Nothing gets through; see also <see cref="CutSockets"/>.</summary>
     public bool IsDown { get; set; }
+
+    /// <summary>How many requests and connections have failed so far because the network was down.</summary>
+    public int Failures => _failures;
 
     /// <summary>Asked before each request.</summary>
     public Func<HttpRequestMessage, Fault> OnRequest { get; set; } = _ => Fault.None;
@@ -50,6 +59,18 @@ public sealed class FaultyNetwork : INetwork
 
     /// <summary>What a malicious server answers; null: what the real one does.</summary>
     public Func<HttpRequestMessage, HttpResponseMessage?> Forge { get; set; } = _ => null;
+
+    /// <summary>
+    /// What arrives in the place of a frame that the server sent over a socket: nothing when it is lost, two when it comes twice, another when it is
+    /// forged; one that is kept back can come with a later one.
+    /// </summary>
+    public Func<ServerFrame, IEnumerable<ServerFrame>> OnDelivery { get; set; } = frame => [frame];
+
+    /// <summary>Asked before each frame that a client sends over a socket; false: it is lost.</summary>
+    public Func<ClientFrame, bool> OnSending { get; set; } = _ => true;
+
+    /// <summary>Sockets stay open and nothing comes through any more, as after a device has slept. Those opened later are silent too while it is set.</summary>
+    public bool AreSocketsSilent { get; set; }
 
     /// <summary>Cuts every socket that is open, without a farewell.</summary>
     public void CutSockets()
@@ -66,7 +87,7 @@ public sealed class FaultyNetwork : INetwork
     }
 
     /// <inheritdoc/>
-    public HttpMessageHandler CreateHandler(bool anonymous) => new Faults(this, _server.CreateHandler());
+    public HttpMessageHandler CreateHandler(bool anonymous) => new Faults(this, anonymous, _server.CreateHandler());
 
     /// <inheritdoc/>
     public async Task<WebSocket> ConnectAsync(Uri address, string subprotocol, string? accessToken, CancellationToken ct)
@@ -81,7 +102,7 @@ public sealed class FaultyNetwork : INetwork
 
         try
         {
-            var socket = await client.ConnectAsync(address, ct);
+            var socket = new FaultySocket(this, await client.ConnectAsync(address, ct));
             lock (_lock)
             {
                 _open.Add(socket);
@@ -99,15 +120,17 @@ public sealed class FaultyNetwork : INetwork
     {
         if (IsDown)
         {
+            Interlocked.Increment(ref _failures);
             throw new HttpRequestException("The network is down.");
         }
     }
 
-    private sealed class Faults(FaultyNetwork network, HttpMessageHandler server) : DelegatingHandler(server)
+    private sealed class Faults(FaultyNetwork network, bool anonymous, HttpMessageHandler server) : DelegatingHandler(server)
     {
         protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
         {
             network.ThrowIfDown();
+            request.Options.Set(IsAnonymous, anonymous);
             await network.Delay(request, cancellationToken);
             var fault = network.OnRequest(request);
             if (fault == Fault.Lost)
