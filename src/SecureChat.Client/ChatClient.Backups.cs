@@ -8,6 +8,9 @@ namespace SecureChat.Client;
 /// <summary>Backups that only their recovery key opens. Spec: docs/protocol/backups.md.</summary>
 public sealed partial class ChatClient
 {
+    /// <summary>Bytes of a file between two reports.</summary>
+    private const int FilePart = 256 * 1024;
+
     private static ReadOnlySpan<byte> BackupMagic => "secureChat backup 1\n"u8;
 
     /// <summary>
@@ -25,9 +28,15 @@ public sealed partial class ChatClient
         var (manifest, sealedBody) = BackupFormat.Seal(key, version: 0, _device.Now, body);
         await to.WriteAsync(BackupMagic.ToArray(), ct);
         await to.WriteAsync(manifest, ct);
-        await to.WriteAsync(sealedBody, ct);
+        for (var done = 0; done < sealedBody.Length;)
+        {
+            var part = Math.Min(FilePart, sealedBody.Length - done);
+            await to.WriteAsync(sealedBody.AsMemory(done, part), ct);
+            done += part;
+            progress?.Report(new BackupProgress(done, sealedBody.Length));
+        }
+
         await to.FlushAsync(ct);
-        progress?.Report(new BackupProgress(sealedBody.Length, sealedBody.Length));
         return new BackupMade(0, _device.Now, Head(body));
     }
 
@@ -64,7 +73,7 @@ public sealed partial class ChatClient
     /// of the new identity with the next connection.
     /// </summary>
     /// <exception cref="BackupException">Another key, or damaged.</exception>
-    public async Task<BackupMade> RestoreAsync(RecoveryKey key, Stream from, CancellationToken ct)
+    public async Task<BackupMade> RestoreAsync(RecoveryKey key, Stream from, IProgress<BackupProgress>? progress, CancellationToken ct)
     {
         ArgumentNullException.ThrowIfNull(key);
         ArgumentNullException.ThrowIfNull(from);
@@ -76,9 +85,16 @@ public sealed partial class ChatClient
 
         var manifest = BackupFormat.OpenManifest(key, start[BackupMagic.Length..]);
         var body = new byte[BackupFormat.BodySize(manifest)];
-        if (await from.ReadAtLeastAsync(body, body.Length, throwOnEndOfStream: false, ct) < body.Length)
+        for (var done = 0; done < body.Length;)
         {
-            throw new BackupException(BackupFault.Damaged);
+            var part = body.AsMemory(done, Math.Min(FilePart, body.Length - done));
+            if (await from.ReadAtLeastAsync(part, part.Length, throwOnEndOfStream: false, ct) < part.Length)
+            {
+                throw new BackupException(BackupFault.Damaged);
+            }
+
+            done += part.Length;
+            progress?.Report(new BackupProgress(done, body.Length));
         }
 
         return await RestoreAsync(manifest, BackupFormat.OpenBody(key, manifest, body), ct);

@@ -50,14 +50,14 @@ internal static class BackupCommands
             var part = target + ".part";
             try
             {
-                BackupMade made;
+                BackupMade? made = null;
                 await using (var file = new FileStream(part, FileMode.Create, FileAccess.Write))
                 {
-                    made = await session.Client.BackUpAsync(key, file, null, ct);
+                    await WithProgressAsync(shell, "Writing", async progress => made = await session.Client.BackUpAsync(key, file, progress, ct));
                 }
 
                 File.Move(part, target);
-                Tell(shell, "backedUp", $"{Words(made)} in {target}", made);
+                Tell(shell, "backedUp", $"{Words(made!)} in {target}", made!);
             }
             finally
             {
@@ -108,8 +108,9 @@ internal static class BackupCommands
             await using var session = await Session.OpenAsync(shell, ct);
             using var key = await KeyAsync(shell, parsed.GetValue(with), ct);
             await using var file = File.OpenRead(source);
-            var restored = await session.Client.RestoreAsync(key, file, ct);
-            Tell(shell, "restored", $"Restored {Words(restored)}, of {When(restored)}", restored);
+            BackupMade? restored = null;
+            await WithProgressAsync(shell, "Reading", async progress => restored = await session.Client.RestoreAsync(key, file, progress, ct));
+            Tell(shell, "restored", $"Restored {Words(restored!)}, of {When(restored!)}", restored!);
         });
     }
 

@@ -26,7 +26,7 @@ public sealed class BackupTests
 
         var made = await alice.Client.BackUpAsync(key, file, null, Ct);
         var fresh = await world.PersonAsync();
-        var restored = await fresh.Client.RestoreAsync(key, Rewound(file), Ct);
+        var restored = await fresh.Client.RestoreAsync(key, Rewound(file), null, Ct);
 
         Assert.Equal((1, 3), (made.Contacts, made.Messages));
         Assert.Equal((made.Contacts, made.Messages, made.MadeAt), (restored.Contacts, restored.Messages, restored.MadeAt));
@@ -58,7 +58,7 @@ public sealed class BackupTests
         await carol.Client.BackUpAsync(key, file, null, Ct);
         var fresh = await world.PersonAsync();
 
-        var restored = await fresh.Client.RestoreAsync(key, Rewound(file), Ct);
+        var restored = await fresh.Client.RestoreAsync(key, Rewound(file), null, Ct);
 
         var seen = (await fresh.Client.FindGroupAsync(group, Ct))!;
         Assert.Equal(("Friends", false, 3), (seen.Name, seen.IsMember, seen.Members.Count));
@@ -133,10 +133,10 @@ public sealed class BackupTests
         var fresh = await world.PersonAsync();
         var whole = file.ToArray();
 
-        Assert.Equal(BackupFault.WrongKey, (await Assert.ThrowsAsync<BackupException>(() => fresh.Client.RestoreAsync(other, Rewound(file), Ct))).Fault);
+        Assert.Equal(BackupFault.WrongKey, (await Assert.ThrowsAsync<BackupException>(() => fresh.Client.RestoreAsync(other, Rewound(file), null, Ct))).Fault);
         foreach (var length in new[] { 0, 10, 100, whole.Length / 2, whole.Length - 1 })
         {
-            var cut = await Assert.ThrowsAsync<BackupException>(() => fresh.Client.RestoreAsync(key, new MemoryStream(whole[..length]), Ct));
+            var cut = await Assert.ThrowsAsync<BackupException>(() => fresh.Client.RestoreAsync(key, new MemoryStream(whole[..length]), null, Ct));
             Assert.Equal(BackupFault.Damaged, cut.Fault);
         }
 
@@ -145,7 +145,7 @@ public sealed class BackupTests
         {
             var changed = whole.ToArray();
             changed[at] ^= 1;
-            await Assert.ThrowsAsync<BackupException>(() => fresh.Client.RestoreAsync(key, new MemoryStream(changed), Ct));
+            await Assert.ThrowsAsync<BackupException>(() => fresh.Client.RestoreAsync(key, new MemoryStream(changed), null, Ct));
         }
 
         Assert.Empty(await fresh.Client.MessagesAsync(bob.Account, Ct));
@@ -198,6 +198,81 @@ public sealed class BackupTests
         Assert.Equal((1, 32), (made.Version, made.Messages));
         Assert.Equal((1, 32), ((await restoring).Version, (await restoring).Messages));
         Assert.True(asked > 10);
+    }
+
+    [Fact]
+    public async Task Progress_grows_to_the_whole_in_every_direction()
+    {
+        await using var world = await World.StartAsync();
+        var (alice, bob) = await world.FriendsAsync();
+        for (var i = 0; i < 20; i++)
+        {
+            await alice.SendAsync(bob, new string('x', 60_000));
+        }
+
+        using var key = RecoveryKey.Generate();
+        using var file = new MemoryStream();
+        var fresh = await world.PersonAsync();
+
+        await AssertGrowsAsync(progress => alice.Client.BackUpAsync(key, file, progress, Ct));
+        await AssertGrowsAsync(progress => alice.Client.BackUpToServerAsync(key, startAnew: false, progress, Ct));
+        await AssertGrowsAsync(progress => fresh.Client.RestoreFromServerAsync(key, atLeast: 1, progress, Ct));
+        await AssertGrowsAsync(progress => fresh.Client.RestoreAsync(key, Rewound(file), progress, Ct));
+    }
+
+    [Fact]
+    public async Task No_request_about_a_backup_or_a_group_names_an_account_or_shares_a_connection_with_one_that_does()
+    {
+        await using var world = await World.StartAsync();
+        var (alice, bob, carol) = await world.ThreeAsync();
+        using var key = RecoveryKey.Generate();
+        var asked = new List<(string Path, bool IsAnonymous, bool HasToken)>();
+        world.Server.Network.OnRequest = request =>
+        {
+            lock (asked)
+            {
+                asked.Add((request.RequestUri!.AbsolutePath, request.Options.TryGetValue(Client.Testing.FaultyNetwork.IsAnonymous, out var apart) && apart,
+                    request.Headers.Authorization is not null));
+            }
+
+            return Client.Testing.Fault.None;
+        };
+
+        await alice.Client.BackUpToServerAsync(key, startAnew: false, null, Ct);
+        await (await world.PersonAsync()).Client.RestoreFromServerAsync(key, atLeast: 1, null, Ct);
+        await alice.Client.DeleteBackupAsync(key, Ct);
+        var group = await world.GroupAsync(alice, bob, carol);
+        await alice.Client.SetGroupNameAsync(group, "renamed", Ct);
+        await world.AgreeAsync(group, 2, bob, carol);
+
+        foreach (var prefix in new[] { "/v1/backups", "/v1/groups", "/v1/sealed" })
+        {
+            var those = asked.Where(one => one.Path.StartsWith(prefix, StringComparison.Ordinal)).ToList();
+            Assert.NotEmpty(those);
+            Assert.All(those, one => Assert.Equal((true, false), (one.IsAnonymous, one.HasToken)));
+        }
+
+        // What carries a token has connections of its own.
+        Assert.Contains(asked, one => one.HasToken);
+        Assert.All(asked.Where(one => one.HasToken), one => Assert.False(one.IsAnonymous));
+    }
+
+    private static async Task AssertGrowsAsync(Func<IProgress<BackupProgress>, Task> run)
+    {
+        var reports = new Reports();
+
+        await run(reports);
+
+        Assert.True(reports.Told.Count > 1);
+        Assert.Equal(reports.Told.Select(report => report.Done).Distinct().Order(), reports.Told.Select(report => report.Done));
+        Assert.All(reports.Told, report => Assert.Equal(reports.Told[^1].Done, report.Total));
+    }
+
+    private sealed class Reports : IProgress<BackupProgress>
+    {
+        public List<BackupProgress> Told { get; } = [];
+
+        public void Report(BackupProgress value) => Told.Add(value);
     }
 
     private static MemoryStream Rewound(MemoryStream file) => new(file.ToArray());

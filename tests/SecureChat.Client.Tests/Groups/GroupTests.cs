@@ -1,4 +1,5 @@
 using SecureChat.Client.Groups;
+using SecureChat.Client.LocalStore;
 using SecureChat.Client.Messages;
 using SecureChat.Client.Tests.Support;
 using SecureChat.Protocol.Proto;
@@ -98,6 +99,55 @@ public sealed class GroupTests
         Assert.DoesNotContain(carol.Events<MessageReceived>(), told => told.Message.Text == "before");
         Assert.DoesNotContain(bob.Events<MessageReceived>(), told => told.Message.Text == "without bob");
         Assert.Equal([alice.Account, carol.Account], (await carol.Client.FindGroupAsync(group, Ct))!.Members.Keys);
+    }
+
+    [Fact]
+    public async Task With_a_removal_secret_and_sender_keys_change_and_who_was_removed_gets_neither()
+    {
+        await using var world = await World.StartAsync();
+        var (alice, bob, carol) = await world.ThreeAsync();
+        var group = await world.GroupAsync(alice, bob, carol);
+        await alice.Client.SendAsync(group, "from alice", Ct);
+        await carol.Client.SendAsync(group, "from carol", Ct);
+        await bob.TextAsync("from alice");
+        await bob.TextAsync("from carol");
+        var (alices, carols) = (await alice.RecordAsync(group), await carol.RecordAsync(group));
+        Assert.Equal(2, await SenderKeysOfAsync(bob, alices.Distribution, carols.Distribution));
+
+        await alice.Client.RemoveMemberAsync(group, bob.Account, Ct);
+        await world.AgreeAsync(group, 2, carol);
+        await alice.Client.SendAsync(group, "alice, without bob", Ct);
+        await carol.Client.SendAsync(group, "carol, without bob", Ct);
+        await carol.TextAsync("alice, without bob");
+        await alice.TextAsync("carol, without bob");
+
+        var (alicesNext, carolsNext) = (await alice.RecordAsync(group), await carol.RecordAsync(group));
+        Assert.NotEqual(alices.Secret, alicesNext.Secret);
+        Assert.Equal(alicesNext.Secret, carolsNext.Secret);
+        Assert.NotEqual(alicesNext.Secret, (await bob.RecordAsync(group)).Secret);
+        Assert.Equal(0, await SenderKeysOfAsync(bob, alicesNext.Distribution, carolsNext.Distribution));
+        Assert.Equal(1, await SenderKeysOfAsync(alice, carolsNext.Distribution));
+    }
+
+    [Fact]
+    public async Task Who_has_lost_a_sender_key_asks_for_it_and_reads_the_message_within_a_minute()
+    {
+        await using var world = await World.StartAsync();
+        var (alice, bob, carol) = await world.ThreeAsync();
+        var group = await world.GroupAsync(alice, bob, carol);
+        await alice.Client.SendAsync(group, "first", Ct);
+        await bob.TextAsync("first");
+        await bob.Client.DisconnectAsync(Ct);
+        var keys = await bob.Options.Store.ListAsync(Tables.SenderKeys.Name, 0, 10, Ct);
+        await bob.Options.Store.CommitAsync([.. keys.Select(row => new RowChange(Tables.SenderKeys.Name, row.Key, null))], Ct);
+        await bob.Client.ConnectAsync(Ct);
+
+        await alice.Client.SendAsync(group, "can you read this?", Ct);
+        var sentAt = world.Clock.GetUtcNow();
+        await bob.TextAsync("can you read this?");
+
+        Assert.NotEmpty(keys);
+        Assert.InRange(world.Clock.GetUtcNow() - sentAt, TimeSpan.Zero, TimeSpan.FromMinutes(1));
     }
 
     [Fact]
@@ -236,6 +286,13 @@ public sealed class GroupTests
 
         await world.UntilAsync(() => Task.FromResult(bob.Events<MessageReceived>().Any(told => told.Message.Text == "kept")), TimeSpan.FromMinutes(20));
         Assert.Single(carol.Events<MessageReceived>(), told => told.Message.Text == "kept");
+    }
+
+    /// <summary>How many of some sender keys somebody has.</summary>
+    private static async Task<int> SenderKeysOfAsync(Person person, params Google.Protobuf.ByteString[] distributions)
+    {
+        var kept = await new StoreTransaction(person.Options.Store).ListAsync(Tables.SenderKeys, Ct);
+        return kept.Count(row => distributions.Any(id => row.Key.EndsWith($"/{id.ToGuid():N}", StringComparison.Ordinal)));
     }
 
     private static bool Has(Person person, string text) => person.Events<MessageReceived>().Any(told => told.Message.Text == text);
