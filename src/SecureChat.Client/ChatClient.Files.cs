@@ -1,5 +1,6 @@
 using SecureChat.Client.Connection;
 using SecureChat.Client.Files;
+using SecureChat.Client.LocalStore;
 using SecureChat.Client.Messages;
 using SecureChat.Protocol.Proto;
 using SecureChat.Signal;
@@ -33,5 +34,27 @@ public sealed partial class ChatClient
         ArgumentNullException.ThrowIfNull(media);
         ArgumentNullException.ThrowIfNull(to);
         return Download.RunAsync(_device, media, to, progress, ct);
+    }
+
+    /// <summary>Fetches a file that opens once and then opens it: when the way is cut it is still there, to be tried again.</summary>
+    /// <param name="to">Told what it is before anything is fetched, and says where it goes; what it throws leaves the message unopened.</param>
+    /// <returns>Null: it is no file that opens once, or this account sent it.</returns>
+    /// <inheritdoc cref="DownloadAsync"/>
+    public async Task<Media?> DownloadOnceAsync(ChatMessage message, Func<Media, Stream> to, IProgress<FileProgress>? progress, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(message);
+        ArgumentNullException.ThrowIfNull(to);
+        var (with, sender, id) = (message.Conversation.ToBytes(), message.Sender.ToBytes(), message.Id.ToBytes());
+        var record = await _device.Turns.RunAsync(async rows => await rows.ReadAsync(Tables.Messages(with), Tables.Key(sender, id), ct), ct);
+        if (record is not { Content: { ViewOnce: true, Media: { } media } } || message.Sender == Account)
+        {
+            return null;
+        }
+
+        var content = to(media);
+        await DownloadAsync(media, content, progress, ct);
+        await content.FlushAsync(ct);
+        await OpenOnceAsync(message, ct);
+        return media;
     }
 }

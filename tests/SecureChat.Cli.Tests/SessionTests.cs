@@ -101,6 +101,27 @@ public sealed class SessionTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_file_that_opens_once_is_still_there_when_its_way_was_cut()
+    {
+        var (alice, bob) = (await RegisterAsync("alice"), await RegisterAsync("bob"));
+        var (sent, fetched) = (Path.Combine(_home.FullName, "sent.txt"), Path.Combine(_home.FullName, "fetched.txt"));
+        await File.WriteAllTextAsync(sent, "once", Ct);
+        await RunAsync("-p", "alice", "file", "send", bob, sent, "--view-once");
+        var id = (await RunAsync("-p", "bob", "receive")).Split("securechat file get ")[1][..8];
+        using var cut = Host();
+        using var ends = CancellationTokenSource.CreateLinkedTokenSource(Ct);
+        _server.Network.Delay = (request, ct) => request.RequestUri!.AbsolutePath.StartsWith("/v1/media/", StringComparison.Ordinal) ? ends.CancelAsync() : Task.CompletedTask;
+
+        Assert.Equal(130, await Program.RunAsync(["-p", "bob", "file", "get", id, "--out", fetched], cut, ends.Token));
+        Assert.False(File.Exists(fetched));
+        _server.Network.Delay = (_, _) => Task.CompletedTask;
+        await RunAsync("-p", "bob", "file", "get", id, "--out", fetched);
+
+        Assert.Equal("once", await File.ReadAllTextAsync(fetched, Ct));
+        Assert.DoesNotContain(id, await RunAsync("-p", "bob", "history", alice, "--ids"), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task The_whole_screen_shows_a_conversation_and_what_is_typed()
     {
         var (alice, bob) = (await RegisterAsync("alice"), await RegisterAsync("bob"));

@@ -58,43 +58,37 @@ internal static class FileCommands
                 throw new CliException(ExitCode.Usage, "no_file", "That message is no file.", "'securechat history WHO --ids' shows which are.");
             }
 
-            var given = parsed.GetValue(into);
-            if (given is not null && Path.Exists(given))
+            var named = parsed.GetValue(into);
+            FreePlace? file = null;
+            try
             {
-                throw Taken(given);
+                var media = await FetchAsync(shell, session.Client, message, media => (file = FreePlace.Take(named ?? EventPrinter.FileName(media), "--out")).Content, ct);
+                var path = file!.Keep();
+                shell.Output.Write(
+                    "fetched", $"{path}, {EventPrinter.Size(media.Length)}", ("id", message.Id.ToString()), ("path", Path.GetFullPath(path)), ("bytes", media.Length));
             }
-
-            var media = message.Media ?? (await session.Client.OpenOnceAsync(message, ct))?.Media
-                ?? throw new CliException(ExitCode.NotFound, "not_found", "It does not open: it is your own.", "Only the recipient opens it.");
-            var target = given ?? EventPrinter.FileName(media);
-            if (Path.Exists(target))
+            finally
             {
-                throw Taken(target);
+                file?.Dispose();
             }
-
-            await DownloadAsync(shell, session.Client, media, target, ct);
-            shell.Output.Write("fetched", $"{target}, {EventPrinter.Size(media.Length)}", ("id", message.Id.ToString()), ("path", Path.GetFullPath(target)), ("bytes", media.Length));
         });
     }
 
-    // Half a file never stands under the name of the whole.
-    private static async Task DownloadAsync(Shell shell, ChatClient client, Media media, string target, CancellationToken ct)
+    private static async Task<Media> FetchAsync(Shell shell, ChatClient client, ChatMessage message, Func<Media, Stream> to, CancellationToken ct)
     {
-        var part = target + ".part";
-        try
+        var media = message.Media;
+        await WithProgressAsync(shell, "Fetching", async progress =>
         {
-            await using (var file = new FileStream(part, FileMode.Create, FileAccess.Write))
+            if (media is not null)
             {
-                await WithProgressAsync(shell, "Fetching", progress => client.DownloadAsync(media, file, progress, ct));
+                await client.DownloadAsync(media, to(media), progress, ct);
+                return;
             }
 
-            File.Move(part, target);
-        }
-        catch
-        {
-            File.Delete(part);
-            throw;
-        }
+            media = await client.DownloadOnceAsync(message, to, progress, ct)
+                ?? throw new CliException(ExitCode.NotFound, "not_found", "It does not open: it is your own.", "Only the recipient opens it.");
+        });
+        return media!;
     }
 
     private static Task WithProgressAsync(Shell shell, string label, Func<IProgress<FileProgress>?, Task> work)
@@ -111,9 +105,6 @@ internal static class FileCommands
             await work(new Reporter(bar));
         });
     }
-
-    private static CliException Taken(string path) =>
-        new(ExitCode.Usage, "exists", $"'{path}' exists already.", "Give another place with --out.");
 
     private sealed class Reporter(ProgressTask bar) : IProgress<FileProgress>
     {
