@@ -84,6 +84,10 @@ internal sealed class Shell(CliHost host, Output output, Profile profile)
     public async Task<bool> AgreesAsync(string question, CancellationToken ct) =>
         (await AskAsync($"{question} [y/N] ", secret: false, ct)).Trim() is "y" or "Y" or "yes";
 
+    /// <summary>Asks for a passphrase: the same key, whichever keyboard it was typed on.</summary>
+    public async Task<string> AskPassphraseAsync(string question, CancellationToken ct) =>
+        Passphrase.Normalize(await AskAsync(question, secret: true, ct));
+
     /// <summary>Opens the profile's store: under the key that the system keeps for it, or under the passphrase.</summary>
     public async Task<SqliteStore> OpenStoreAsync(CancellationToken ct) => profile.IsInKeyring
         ? await SqliteStore.OpenAsync(profile.Store, await profile.Key.ReadAsync(ct), ct)
@@ -104,16 +108,16 @@ internal sealed class Shell(CliHost host, Output output, Profile profile)
                 throw new CliException(ExitCode.Profile, "no_passphrase", $"{PassphraseFile} names a file that is not there.", "Make it, with the passphrase as its first line.");
             }
 
-            return Checked((await File.ReadAllLinesAsync(file, ct)).FirstOrDefault() ?? "", isNew);
+            return Checked(Passphrase.Normalize((await File.ReadAllLinesAsync(file, ct)).FirstOrDefault() ?? ""), isNew);
         }
 
         if (!isNew)
         {
-            return await AskAsync("Passphrase: ", secret: true, ct);
+            return await AskPassphraseAsync("Passphrase: ", ct);
         }
 
-        var first = Checked(await AskAsync("New passphrase for this device: ", secret: true, ct), isNew);
-        return await AskAsync("Again: ", secret: true, ct) == first
+        var first = Checked(await AskPassphraseAsync("New passphrase for this device: ", ct), isNew);
+        return await AskPassphraseAsync("Again: ", ct) == first
             ? first
             : throw new CliException(ExitCode.Usage, "passphrase", "The two passphrases differ.", "Run the command again.");
     }

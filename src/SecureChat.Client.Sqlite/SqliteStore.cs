@@ -32,6 +32,9 @@ public sealed class SqliteStore : ILocalStore
     private SqliteStore(SqliteConnection file) => _file = file;
 
     /// <summary>Opens a store, or makes it, under a passphrase. Takes about half a second and 64 MiB: guessing must be dear.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="passphrase">Used in NFKC. A runtime without ICU (invariant globalization) does not normalize: there the caller does.</param>
+    /// <param name="ct">Gives up.</param>
     /// <exception cref="LocalStoreException">The passphrase is wrong, the file is none of ours, or another process has it open.</exception>
     public static Task<SqliteStore> OpenAsync(string path, string passphrase, CancellationToken ct)
     {

@@ -101,6 +101,18 @@ public sealed class SessionTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_passphrase_opens_the_same_store_however_its_accents_were_typed()
+    {
+        var passphrase = Path.Combine(_home.FullName, "passphrase");
+        await File.WriteAllTextAsync(passphrase, "Gr\u00fcn und \u00c5ngstrom", Ct);
+        await RegisterAsync("alice");
+
+        await File.WriteAllTextAsync(passphrase, "Gru\u0308n und A\u030angstrom", Ct);
+
+        Assert.Contains("account", await RunAsync("-p", "alice", "whoami"), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_file_that_opens_once_is_still_there_when_its_way_was_cut()
     {
         var (alice, bob) = (await RegisterAsync("alice"), await RegisterAsync("bob"));

@@ -147,7 +147,7 @@ internal static class BackupCommands
 
         using (key)
         {
-            return key.WithPassphrase(await shell.AskAsync("Recovery passphrase: ", secret: true, ct));
+            return key.WithPassphrase(await shell.AskPassphraseAsync("Recovery passphrase: ", ct));
         }
     }
 

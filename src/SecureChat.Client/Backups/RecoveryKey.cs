@@ -71,6 +71,7 @@ public sealed class RecoveryKey : IDisposable
     /// The same key, good only together with a passphrase: who finds the one opens nothing without the other. Takes about half a second and
     /// 64 MiB (Argon2id). The result opens other backups than the key alone.
     /// </summary>
+    /// <param name="passphrase">Used in NFKC. A runtime without ICU (invariant globalization, a browser) does not normalize: there the caller does.</param>
     public RecoveryKey WithPassphrase(string passphrase)
     {
         ArgumentException.ThrowIfNullOrEmpty(passphrase);

@@ -16,7 +16,7 @@ internal static class PassphraseKey
 
     public static byte[] Derive(string passphrase, byte[] salt)
     {
-        // A browser normalizes its strings itself (String.normalize); the runtime there has no tables for it.
+        // Without ICU this returns what it gets, and in a browser it throws: callers there normalize first.
         var bytes = Encoding.UTF8.GetBytes(OperatingSystem.IsBrowser() ? passphrase : passphrase.Normalize(NormalizationForm.FormKC));
         var argon = new Argon2BytesGenerator();
         argon.Init(new Argon2Parameters.Builder(Argon2Parameters.Argon2id)

@@ -44,7 +44,7 @@ internal sealed class TypedHost(INetwork network, string home) : CliHost, IDispo
 
     public override INetwork Network => network;
 
-    public override TimeSpan Patience => TimeSpan.FromSeconds(network is FaultyNetwork { IsDown: true } ? 1 : 20);
+    public override TimeSpan Patience => TimeSpan.FromSeconds(network is FaultyNetwork { IsDown: true } ? 1 : 120);
 
     /// <summary>Without the half second that a passphrase takes: the programs that scenarios start take it.</summary>
     public override Task<SqliteStore> OpenStoreAsync(string path, string passphrase, CancellationToken ct) =>
