@@ -87,13 +87,13 @@ internal static class MessagesEndpoints
         return new ReceivedMessage(
             mail.Position,
             new Guid(envelope.Id.Span, bigEndian: true),
-            isSealed ? null : new Guid(envelope.SenderAccount.Span, bigEndian: true),
-            isSealed ? null : (int)envelope.SenderDevice,
             (int)envelope.Type,
             (long)envelope.Timestamp,
             (long)envelope.ServerTime,
             envelope.Urgent,
             envelope.Content.ToByteArray(),
+            isSealed ? null : new Guid(envelope.SenderAccount.Span, bigEndian: true),
+            isSealed ? null : (int)envelope.SenderDevice,
             envelope.ReportToken.IsEmpty ? null : envelope.ReportToken.ToByteArray());
     }
 

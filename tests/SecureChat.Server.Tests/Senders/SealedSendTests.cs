@@ -47,6 +47,25 @@ public sealed class SealedSendTests
     }
 
     [Fact]
+    public async Task A_sealed_message_is_fetched_and_reported_as_every_other_and_names_nobody()
+    {
+        await using var node = await LoopbackNode.StartAsync();
+        var bob = await node.NewDeviceAsync();
+        using var own = node.As(bob);
+        using var stranger = Stranger(node);
+        var key = Random();
+        await SetAsync(own, new SendPolicy(key));
+        Assert.Equal("204", await SendAsync(stranger, bob, key));
+
+        var message = Assert.Single((await (await own.GetAsync(new Uri("/v1/messages", UriKind.Relative), Ct)).ReadAsync<ReceivedMessages>()).Messages);
+
+        Assert.Equal((null, null), (message.SenderAccount, message.SenderDevice));
+        var report = new ReportMessage(message.Id, message.ReportToken!, null, "spam"u8.ToArray());
+        Assert.Equal("204", await (await own.PostAsync("/v1/senders/reports", report)).OutcomeAsync());
+        Assert.Null(Assert.Single(await node.Get<Reports>().ListAsync(Ct)).Account);
+    }
+
+    [Fact]
     public async Task M4_a_revoked_token_is_refused_at_once_and_the_others_stay_good()
     {
         await using var node = await LoopbackNode.StartAsync();
