@@ -8,7 +8,7 @@ namespace SecureChat.Client.Testing;
 /// <summary>A client's end of a socket whose frames a <see cref="FaultyNetwork"/> loses, repeats, holds back or makes up.</summary>
 internal sealed class FaultySocket(FaultyNetwork network, WebSocket server) : WebSocket
 {
-    private readonly CancellationTokenSource _aborted = new();
+    private readonly TaskCompletionSource _aborted = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Queue<byte[]> _arrived = [];
     private readonly byte[] _buffer = new byte[Limits.MaxFrameBytes];
 
@@ -30,7 +30,7 @@ internal sealed class FaultySocket(FaultyNetwork network, WebSocket server) : We
     /// <inheritdoc/>
     public override void Abort()
     {
-        _aborted.Cancel();
+        _aborted.TrySetResult();
         server.Abort();
     }
 
@@ -43,11 +43,7 @@ internal sealed class FaultySocket(FaultyNetwork network, WebSocket server) : We
         server.CloseOutputAsync(closeStatus, statusDescription, cancellationToken);
 
     /// <inheritdoc/>
-    public override void Dispose()
-    {
-        server.Dispose();
-        _aborted.Dispose();
-    }
+    public override void Dispose() => server.Dispose();
 
     /// <inheritdoc/>
     public override async Task<WebSocketReceiveResult> ReceiveAsync(ArraySegment<byte> buffer, CancellationToken cancellationToken)
@@ -92,9 +88,7 @@ internal sealed class FaultySocket(FaultyNetwork network, WebSocket server) : We
             var part = await server.ReceiveAsync(_buffer.AsMemory(length), ct);
             if (network.AreSocketsSilent)
             {
-                using var ends = CancellationTokenSource.CreateLinkedTokenSource(ct, _aborted.Token);
-                await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, ends.Token).ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
-                ct.ThrowIfCancellationRequested();
+                await _aborted.Task.WaitAsync(ct);
                 throw new WebSocketException(WebSocketError.ConnectionClosedPrematurely);
             }
 
