@@ -74,6 +74,13 @@ public sealed partial class ChatClient
             ProfileKey = ByteString.CopyFrom(_device.ProfileKey),
             AskedAt = _device.Now.Milliseconds(),
         };
+        await _device.Turns.RunAsync(
+            rows =>
+            {
+                rows.Put(Tables.Asked, Tables.Hex(shown.Group), new SeenRecord { At = _device.Now.Milliseconds() });
+                return Task.CompletedTask;
+            },
+            ct);
         using var key = invite.RequestKey();
         var ask = new AskToJoin(invite.Ask(shown, request, _device.Identity.PrivateKey));
         await new SignedRequests(_device.Api, key, _device.Options.Time).PostAsync("/v1/groups/requests", ask, ct);

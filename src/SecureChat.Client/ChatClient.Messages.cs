@@ -212,6 +212,7 @@ public sealed partial class ChatClient
         }
         else
         {
+            group.Agreed = true;
             await _groupOutbox.AddAsync(rows, group, content.Clone(), ct);
         }
 

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Google.Protobuf;
+using SecureChat.Client.Accounts;
 using SecureChat.Client.LocalStore;
 using SecureChat.Client.Messages;
 using SecureChat.Protocol.Proto;
@@ -99,6 +100,13 @@ internal static class GroupRecords
 
     public static void Put(StoreTransaction rows, GroupRecord record) =>
         rows.Put(Tables.Groups, Tables.Hex(ConversationOf(record.Group).ToBytes()), record);
+
+    /// <summary>
+    /// Whether the person is in the group by its own will: it made it, asked to join, did something in it, or a contact brought it in. Anybody can
+    /// add anybody, and nothing that a stranger does makes a device answer (attack M2).
+    /// </summary>
+    public static async Task<bool> IsAgreedAsync(StoreTransaction rows, GroupRecord record, CancellationToken ct) =>
+        record.Agreed || (!record.AddedBy.IsEmpty && (await Contacts.GetAsync(rows, record.AddedBy.ToGuid(), ct)) is { Accepted: true, Blocked: false });
 
     /// <summary>The newest state that was accepted; null: none was.</summary>
     public static GroupStep? Newest(this GroupRecord record)

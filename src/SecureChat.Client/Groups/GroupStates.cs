@@ -130,7 +130,8 @@ internal sealed class GroupStates(Device device, GroupOutbox outbox)
         {
             var conversation = GroupRecords.ConversationOf(record.Group);
             var newest = record.Newest();
-            if (newest is not null && record.LeftEpoch > newest.State.Epoch && IsAdmin(newest))
+            if (newest is not null && record.LeftEpoch > newest.State.Epoch && IsAdmin(newest)
+                && await device.Turns.RunAsync(rows => GroupRecords.IsAgreedAsync(rows, record, ct), ct))
             {
                 await RotateAsync(conversation, record.LeftEpoch, ct);
             }
@@ -285,10 +286,25 @@ internal sealed class GroupStates(Device device, GroupOutbox outbox)
         }
 
         record.IsLeft = GroupRules.MemberOf(newest, device.Account.ToBytes()) is null;
+        await NoteAgreementAsync(rows, record, steps, ct);
         GroupRecords.Put(rows, record);
         await LearnMembersAsync(rows, newest, ct);
         device.Events.Add(rows, new EventRecord { Group = new() { Conversation = conversation.ToBytes() } });
         rows.Afterwards(device.Wake);
+    }
+
+    private async Task NoteAgreementAsync(StoreTransaction rows, GroupRecord record, IReadOnlyList<GroupStep> steps, CancellationToken ct)
+    {
+        var own = device.Account.ToBytes();
+        var group = Tables.Hex(record.Group);
+        record.Agreed |= steps.Any(step => step.State.Author == own) || await rows.ReadAsync(Tables.Asked, group, ct) is not null;
+        rows.Remove(Tables.Asked, group);
+        for (var i = 0; i < steps.Count; i++)
+        {
+            // What was before the first that is shown is not known, unless there was nothing.
+            var isFirst = i == 0 ? steps[i].State.Version == 1 : GroupRules.MemberOf(steps[i - 1].State, own) is null;
+            record.AddedBy = isFirst && GroupRules.MemberOf(steps[i].State, own) is not null ? steps[i].State.Author : record.AddedBy;
+        }
     }
 
     /// <summary>Whom no message in the group tells: who was removed; and everybody, when this account has left.</summary>

@@ -54,6 +54,9 @@ internal static class Tables
     /// <summary>Groups, by the conversation that the app knows them as.</summary>
     public static readonly Table<GroupRecord> Groups = new("groups", GroupRecord.Parser);
 
+    /// <summary>Groups that the person has asked to join.</summary>
+    public static readonly Table<SeenRecord> Asked = new("asked", SeenRecord.Parser);
+
     public static readonly Table<GroupOutboxRecord> GroupOutbox = new("group-outbox", GroupOutboxRecord.Parser);
 
     public static readonly Table<SenderKeyRow> SenderKeys = new("sender-keys", SenderKeyRow.Parser);

@@ -87,7 +87,7 @@ internal sealed class Contents(
         var isInGroup = !content.Group.IsEmpty;
         var name = Tables.Key(sender.ToBytes(), content.Id);
         var isRepeated = await rows.ReadAsync(Tables.Seen, name, ct) is not null;
-        await receipts.DeliveredAsync(rows, sender, content.Id, isSilent, isInGroup, isRepeated, ct);
+        await receipts.DeliveredAsync(rows, sender, content.Id, isSilent, isInGroup && await IsAgreedAsync(rows, arrived, ct), isRepeated, ct);
         if (isRepeated)
         {
             return;
@@ -105,6 +105,23 @@ internal sealed class Contents(
         }
 
         await ShowAsync(rows, with, sender, shown, ct);
+    }
+
+    // What this account's other device sends there, its person has written.
+    private async Task<bool> IsAgreedAsync(StoreTransaction rows, Arrived arrived, CancellationToken ct)
+    {
+        if (await GroupRecords.FindAsync(rows, GroupRecords.ConversationOf(arrived.Content.Group), ct) is not { } record)
+        {
+            return false;
+        }
+
+        if (arrived.Sender == device.Account && !record.Agreed)
+        {
+            record.Agreed = true;
+            GroupRecords.Put(rows, record);
+        }
+
+        return await GroupRecords.IsAgreedAsync(rows, record, ct);
     }
 
     // Who came later, a device or a member, has no claim to what came before: others may have confirmed it, and it is not sent again.

@@ -24,7 +24,7 @@ internal sealed class Receipts(Device device, Delivery delivery, Outbox outbox)
 
     /// <summary>A content was kept: its sender is told, if it is a contact.</summary>
     /// <param name="silent">Whether the content shows nothing new by itself.</param>
-    /// <param name="inGroup">Whether it is a fellow member's: being in a group agrees to confirm what is sent there.</param>
+    /// <param name="inGroup">Whether it came in a group that the person has agreed to be in: that agrees to confirm what is sent there.</param>
     /// <param name="again">Whether this device had it already: then the receipt was lost, whoever sent it.</param>
     public async Task DeliveredAsync(
         StoreTransaction rows, Guid sender, ByteString id, bool silent, bool inGroup, bool again, CancellationToken ct)
