@@ -20,33 +20,33 @@ internal sealed class EventPrinter(Session session, Output output)
             case MessageReceived { Message: var message }:
                 // Somebody may have got a name since.
                 await session.RefreshAsync(ct);
-                output.Write("message", Line(message), Fields(message));
+                output.Write(LineType.Message, Line(message), Fields(message));
                 break;
             case MessageChanged { Message: var message }:
                 // One's own change, and several that came at once, read the same: people see them once.
                 if (output.IsJson || _shown.GetValueOrDefault(message.Id) != Line(message))
                 {
-                    output.Write("changed", Line(message), Fields(message));
+                    output.Write(LineType.Changed, Line(message), Fields(message));
                     _shown[message.Id] = Line(message);
                 }
 
                 break;
             case MessageProgressed { Message: var message } when output.IsJson || message.Progress == Progress.NotDelivered:
-                output.Write("progress", $"{Line(message)}  ({Words(message.Progress)})", Fields(message));
+                output.Write(LineType.Progress, $"{Line(message)}  ({Words(message.Progress)})", Fields(message));
                 break;
             case MessageErased erased:
                 output.Write(
-                    "erased", $"       a message of {session.NameOf(erased.Sender)} destroyed itself", ("conversation", erased.Conversation.ToString()),
+                    LineType.Erased, $"       a message of {session.NameOf(erased.Sender)} destroyed itself", ("conversation", erased.Conversation.ToString()),
                     ("sender", erased.Sender.ToString()), ("id", erased.Id.ToString()));
                 break;
             case CallSignalled { Signal.BodyCase: CallMessage.BodyOneofCase.Offer } call:
-                output.Write("call", $"       {session.NameOf(call.Account)} is calling; this program takes no calls", ("account", call.Account.ToString()));
+                output.Write(LineType.Call, $"       {session.NameOf(call.Account)} is calling; this program takes no calls", ("account", call.Account.ToString()));
                 break;
             case TypingChanged typing when output.IsJson:
-                output.Write("typing", "", ("account", typing.Account.ToString()), ("stopped", typing.Stopped));
+                output.Write(LineType.Typing, "", ("account", typing.Account.ToString()), ("stopped", typing.Stopped));
                 break;
             case ConnectionChanged connection when output.IsJson:
-                output.Write("connection", "", ("connected", connection.IsConnected));
+                output.Write(LineType.Connection, "", ("connected", connection.IsConnected));
                 break;
             case ConnectionChanged { IsConnected: false }:
                 output.Say("       (connection lost, trying again)");
@@ -64,17 +64,17 @@ internal sealed class EventPrinter(Session session, Output output)
         {
             case IdentityChanged changed:
                 output.Write(
-                    "identityChanged",
+                    LineType.IdentityChanged,
                     $"  !!   The identity of {session.NameOf(changed.Account)} CHANGED: a new phone, or somebody in between. Compare: securechat verify {session.NameOf(changed.Account)}",
                     ("account", changed.Account.ToString()));
                 break;
             case DeviceLinked linked:
-                output.Write("deviceLinked", $"  !!   Device {linked.Device} was added to your account. If you did not: securechat devices remove {linked.Device}",
+                output.Write(LineType.DeviceLinked, $"  !!   Device {linked.Device} was added to your account. If you did not: securechat devices remove {linked.Device}",
                     ("device", linked.Device));
                 break;
             case DeviceListInvalid invalid:
                 output.Write(
-                    "deviceListInvalid",
+                    LineType.DeviceListInvalid,
                     $"  !!   The server names devices of {session.NameOf(invalid.Account)} that they themselves do not ({invalid.Fault}): nothing is sent to them.",
                     ("account", invalid.Account.ToString()), ("fault", invalid.Fault.ToString()));
                 break;
@@ -83,7 +83,7 @@ internal sealed class EventPrinter(Session session, Output output)
                 break;
             case GroupRefused refused:
                 output.Write(
-                    "groupRefused", $"  !!   {session.NameOf(refused.Group)}: {Sentence(refused)}", ("group", refused.Group.ToString()),
+                    LineType.GroupRefused, $"  !!   {session.NameOf(refused.Group)}: {Sentence(refused)}", ("group", refused.Group.ToString()),
                     ("fault", refused.Fault.ToString()), ("account", refused.Account?.ToString()));
                 break;
         }
@@ -97,7 +97,7 @@ internal sealed class EventPrinter(Session session, Output output)
         var version = (await session.Client.FindGroupAsync(group, ct))?.Version;
         if (output.IsJson || _versions.GetValueOrDefault(group) != version)
         {
-            output.Write("groupChanged", line, ("group", group.ToString()));
+            output.Write(LineType.GroupChanged, line, ("group", group.ToString()));
             _versions[group] = version;
         }
     }

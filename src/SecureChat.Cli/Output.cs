@@ -16,12 +16,12 @@ internal sealed class Output(CliHost host, bool isJson)
     public bool IsJson => isJson;
 
     /// <summary>One thing: <paramref name="text"/> for people, the fields for programs.</summary>
-    public void Write(string type, string text, params ReadOnlySpan<(string Name, JsonNode? Value)> fields)
+    public void Write(LineType type, string text, params ReadOnlySpan<(string Name, JsonNode? Value)> fields)
     {
         var line = text;
         if (isJson)
         {
-            var json = new JsonObject { ["type"] = type };
+            var json = new JsonObject { ["type"] = NameOf(type) };
             foreach (var (name, value) in fields)
             {
                 json[name] = value;
@@ -87,7 +87,7 @@ internal sealed class Output(CliHost host, bool isJson)
         {
             host.Error.WriteLine(new JsonObject
             {
-                ["type"] = "error",
+                ["type"] = NameOf(LineType.Error),
                 ["code"] = failure.Code,
                 ["message"] = failure.Message,
                 ["next"] = failure.Next,
@@ -98,6 +98,8 @@ internal sealed class Output(CliHost host, bool isJson)
         host.Error.WriteLine(Safe($"error: {failure.Message}"));
         host.Error.WriteLine(Safe($"       {failure.Next}"));
     }
+
+    private static string NameOf(LineType type) => JsonNamingPolicy.CamelCase.ConvertName(type.ToString());
 
     // What others wrote must not move the cursor, change colours, set the window's title or turn the direction of the text.
     internal static string Safe(string text) => string.Concat(text.Select(symbol => IsSafe(symbol) ? symbol : '\uFFFD'));

@@ -38,7 +38,7 @@ internal static class AccountCommands
             shell.Profile.Write(server, parsed.GetValue(place.Keyring));
             await client.ConnectAsync(ct);
             shell.Output.Write(
-                "registered",
+                LineType.Registered,
                 $"You are {client.Account}. Others write to you after: securechat contacts add NAME {client.Account}",
                 ("account", client.Account.ToString()), ("device", client.DeviceId), ("server", server.Api.ToString()));
         },
@@ -54,7 +54,7 @@ internal static class AccountCommands
             await using var session = await Session.OpenAsync(shell, ct);
             var (client, server) = (session.Client, shell.Profile.Read());
             shell.Output.Write(
-                "self",
+                LineType.Self,
                 $"account  {client.Account}\ndevice   {client.DeviceId}\nserver   {server.Api}",
                 ("account", client.Account.ToString()), ("device", client.DeviceId), ("server", server.Api.ToString()));
             if (parsed.GetValue(qr))
@@ -70,7 +70,7 @@ internal static class AccountCommands
         {
             foreach (var profile in Profile.All(shell.Host))
             {
-                shell.Output.Write("profile", $"{profile.Name}  {profile.Folder}", ("name", profile.Name), ("folder", profile.Folder));
+                shell.Output.Write(LineType.Profile, $"{profile.Name}  {profile.Folder}", ("name", profile.Name), ("folder", profile.Folder));
             }
 
             return Task.CompletedTask;
@@ -94,7 +94,7 @@ internal static class AccountCommands
             }
 
             await shell.Profile.DeleteAsync(ct);
-            shell.Output.Write("deleted", "The account and the profile are deleted.");
+            shell.Output.Write(LineType.Deleted, "The account and the profile are deleted.");
         });
     }
 

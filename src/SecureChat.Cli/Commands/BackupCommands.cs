@@ -17,7 +17,7 @@ internal static class BackupCommands
         backup.Add(cli.Does(new Command("new-key", "Draws a recovery key and shows it, this once. Write it down: without it no backup opens."), (shell, _, _) =>
         {
             using var key = RecoveryKey.Generate();
-            shell.Output.Write("recoveryKey", key.Reveal(), ("key", key.Reveal()));
+            shell.Output.Write(LineType.RecoveryKey, key.Reveal(), ("key", key.Reveal()));
             return Task.CompletedTask;
         }));
         backup.Add(ToFile(cli));
@@ -57,7 +57,7 @@ internal static class BackupCommands
                 }
 
                 File.Move(part, target);
-                Tell(shell, "backedUp", $"{Words(made!)} in {target}", made!);
+                Tell(shell, LineType.BackedUp, $"{Words(made!)} in {target}", made!);
             }
             finally
             {
@@ -78,7 +78,7 @@ internal static class BackupCommands
             BackupMade? made = null;
             await WithProgressAsync(shell, "Sending", async progress =>
                 made = await session.Client.BackUpToServerAsync(key, parsed.GetValue(anew), progress, ct));
-            Tell(shell, "backedUp", $"{Words(made!)} on the server: version {made!.Version}. Note it beside the recovery key", made);
+            Tell(shell, LineType.BackedUp, $"{Words(made!)} on the server: version {made!.Version}. Note it beside the recovery key", made);
         });
     }
 
@@ -90,7 +90,7 @@ internal static class BackupCommands
             await using var session = await Session.OpenAsync(shell, ct);
             using var key = await KeyAsync(shell, parsed.GetValue(with), ct);
             await session.Client.DeleteBackupAsync(key, ct);
-            shell.Output.Write("deleted", "The backup on the server is deleted.");
+            shell.Output.Write(LineType.Deleted, "The backup on the server is deleted.");
         });
     }
 
@@ -110,7 +110,7 @@ internal static class BackupCommands
             await using var file = File.OpenRead(source);
             BackupMade? restored = null;
             await WithProgressAsync(shell, "Reading", async progress => restored = await session.Client.RestoreAsync(key, file, progress, ct));
-            Tell(shell, "restored", $"Restored {Words(restored!)}, of {When(restored!)}", restored!);
+            Tell(shell, LineType.Restored, $"Restored {Words(restored!)}, of {When(restored!)}", restored!);
         });
     }
 
@@ -125,7 +125,7 @@ internal static class BackupCommands
             BackupMade? restored = null;
             await WithProgressAsync(shell, "Fetching", async progress =>
                 restored = await session.Client.RestoreFromServerAsync(key, parsed.GetValue(atLeast), progress, ct));
-            Tell(shell, "restored", $"Restored {Words(restored!)}, version {restored!.Version} of {When(restored)}", restored);
+            Tell(shell, LineType.Restored, $"Restored {Words(restored!)}, version {restored!.Version} of {When(restored)}", restored);
         });
     }
 
@@ -162,7 +162,7 @@ internal static class BackupCommands
         return console.Progress().AutoClear(true).StartAsync(bars => work(new Reporter(bars.AddTask(label))));
     }
 
-    private static void Tell(Shell shell, string type, string text, BackupMade made) => shell.Output.Write(
+    private static void Tell(Shell shell, LineType type, string text, BackupMade made) => shell.Output.Write(
         type, text, ("version", made.Version), ("madeAt", made.MadeAt.ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture)),
         ("contacts", made.Contacts), ("messages", made.Messages));
 

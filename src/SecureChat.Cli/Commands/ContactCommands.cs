@@ -12,13 +12,13 @@ internal static class ContactCommands
         contacts.Add(cli.Does(new Command("list", "Lists the people you know."), ListAsync));
         contacts.Add(Add(cli));
         contacts.Add(OnWho(cli, "accept", "Agrees to hear from somebody: receipts, and the right to write without showing the server who writes.",
-            (session, who, ct) => session.Client.AcceptAsync(who, ct), "accepted"));
+            (session, who, ct) => session.Client.AcceptAsync(who, ct), "accepted", LineType.Accepted));
         contacts.Add(OnWho(cli, "block", "Drops what somebody sends, and has the server refuse it.",
-            (session, who, ct) => session.Client.BlockAsync(who, blocked: true, ct), "blocked"));
+            (session, who, ct) => session.Client.BlockAsync(who, blocked: true, ct), "blocked", LineType.Blocked));
         contacts.Add(OnWho(cli, "unblock", "Hears somebody again.",
-            (session, who, ct) => session.Client.BlockAsync(who, blocked: false, ct), "unblocked"));
+            (session, who, ct) => session.Client.BlockAsync(who, blocked: false, ct), "unblocked", LineType.Unblocked));
         contacts.Add(OnWho(cli, "approve", "Agrees to somebody's new identity key: what waits for them is sent.",
-            (session, who, ct) => session.Client.ApproveIdentityAsync(who, ct), "approved"));
+            (session, who, ct) => session.Client.ApproveIdentityAsync(who, ct), "approved", LineType.Approved));
         return contacts;
     }
 
@@ -40,7 +40,7 @@ internal static class ContactCommands
         foreach (var contact in session.Contacts)
         {
             shell.Output.Write(
-                "contact", "", ("account", contact.Account.ToString()), ("name", contact.Name), ("accepted", contact.IsAccepted), ("blocked", contact.IsBlocked),
+                LineType.Contact, "", ("account", contact.Account.ToString()), ("name", contact.Name), ("accepted", contact.IsAccepted), ("blocked", contact.IsBlocked),
                 ("verified", contact.IsVerified), ("needsApproval", contact.NeedsApproval), ("timerSeconds", (long?)contact.Timer?.TotalSeconds));
         }
     }
@@ -77,11 +77,11 @@ internal static class ContactCommands
             }
 
             await session.Client.SetNameAsync(who, called, ct);
-            shell.Output.Write("contact", $"{called} is {who}", ("account", who.ToString()), ("name", called));
+            shell.Output.Write(LineType.Contact, $"{called} is {who}", ("account", who.ToString()), ("name", called));
         });
     }
 
-    private static Command OnWho(Cli cli, string verb, string description, Func<Session, Guid, CancellationToken, Task> work, string done)
+    private static Command OnWho(Cli cli, string verb, string description, Func<Session, Guid, CancellationToken, Task> work, string outcome, LineType done)
     {
         var who = Arguments.Who();
         return cli.Does(new Command(verb, description) { who }, async (shell, parsed, ct) =>
@@ -89,7 +89,7 @@ internal static class ContactCommands
             await using var session = await Session.ConnectAsync(shell, ct);
             var account = session.Who(parsed.GetRequiredValue(who));
             await work(session, account, ct);
-            shell.Output.Write(done, $"{session.NameOf(account)}: {done}", ("account", account.ToString()));
+            shell.Output.Write(done, $"{session.NameOf(account)}: {outcome}", ("account", account.ToString()));
         });
     }
 

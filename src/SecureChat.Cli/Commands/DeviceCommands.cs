@@ -24,14 +24,14 @@ internal static class DeviceCommands
                 shell.Output.Say(QrPicture.Of(link.Code));
             }
 
-            shell.Output.Write("linkCode", $"Within 90 seconds, on the first device: securechat devices add {link.Code}", ("code", link.Code));
+            shell.Output.Write(LineType.LinkCode, $"Within 90 seconds, on the first device: securechat devices add {link.Code}", ("code", link.Code));
             var number = await link.NumberAsync(ct);
-            shell.Output.Write("linkNumber", $"The first device must show the same number: {number}", ("number", number));
+            shell.Output.Write(LineType.LinkNumber, $"The first device must show the same number: {number}", ("number", number));
             await using var client = await link.CompleteAsync(ct);
             shell.Profile.Write(server, parsed.GetValue(place.Keyring));
             await client.ConnectAsync(ct);
             shell.Output.Write(
-                "linked", $"This is device {client.DeviceId} of {client.Account}.", ("account", client.Account.ToString()), ("device", client.DeviceId));
+                LineType.Linked, $"This is device {client.DeviceId} of {client.Account}.", ("account", client.Account.ToString()), ("device", client.DeviceId));
         },
         "securechat --profile laptop link --server https://chat.example.org",
         "securechat devices add CODE");
@@ -57,7 +57,7 @@ internal static class DeviceCommands
             foreach (var device in devices)
             {
                 shell.Output.Write(
-                    "device", "", ("device", device.Id), ("added", $"{device.Added:yyyy-MM-dd}"), ("lastSeen", $"{device.LastSeen:yyyy-MM-dd}"),
+                    LineType.Device, "", ("device", device.Id), ("added", $"{device.Added:yyyy-MM-dd}"), ("lastSeen", $"{device.LastSeen:yyyy-MM-dd}"),
                     ("isThis", device.IsThis), ("isListed", device.IsListed));
             }
         }
@@ -71,7 +71,7 @@ internal static class DeviceCommands
         {
             await using var session = await Session.ConnectAsync(shell, ct);
             var request = await session.Client.ReviewLinkAsync(parsed.GetRequiredValue(code), ct);
-            shell.Output.Write("linkNumber", $"The new device must show the same number: {request.Number}", ("number", request.Number));
+            shell.Output.Write(LineType.LinkNumber, $"The new device must show the same number: {request.Number}", ("number", request.Number));
             var agrees = parsed.GetValue(number) is { } given
                 ? string.Concat(given.Where(char.IsAsciiDigit)) == string.Concat(request.Number.Where(char.IsAsciiDigit))
                 : await shell.AgreesAsync("Does it?", ct);
@@ -81,7 +81,7 @@ internal static class DeviceCommands
             }
 
             await request.ApproveAsync(ct);
-            shell.Output.Write("approved", "The new device may come. 'securechat devices' shows it when it has.");
+            shell.Output.Write(LineType.Approved, "The new device may come. 'securechat devices' shows it when it has.");
         });
     }
 
@@ -93,7 +93,7 @@ internal static class DeviceCommands
             await using var session = await Session.ConnectAsync(shell, ct);
             var removed = parsed.GetRequiredValue(device);
             await session.Client.RemoveDeviceAsync(removed, ct);
-            shell.Output.Write("removed", $"Device {removed} is removed.", ("device", removed));
+            shell.Output.Write(LineType.Removed, $"Device {removed} is removed.", ("device", removed));
         });
     }
 }

@@ -98,7 +98,7 @@ internal static class DoctorCommand
             try
             {
                 var (result, words) = await check();
-                shell.Output.Write("check", $"ok    {name,-8} {words}", ("name", name), ("ok", true), ("detail", words));
+                shell.Output.Write(LineType.Check, $"ok    {name,-8} {words}", ("name", name), ("ok", true), ("detail", words));
                 return result;
             }
 #pragma warning disable CA1031 // Each step tells its own.
@@ -108,7 +108,7 @@ internal static class DoctorCommand
                 Failed++;
                 var told = Failure.Describe(failure, shell.Profile.Name);
                 shell.Output.Write(
-                    "check", $"FAIL  {name,-8} {told.Message} {told.Next}", ("name", name), ("ok", false), ("detail", told.Message), ("next", told.Next));
+                    LineType.Check, $"FAIL  {name,-8} {told.Message} {told.Next}", ("name", name), ("ok", false), ("detail", told.Message), ("next", told.Next));
                 return default;
             }
         }

@@ -41,7 +41,7 @@ internal static class FileCommands
             ChatMessage? message = null;
             await WithProgressAsync(shell, "Sending", async progress => message = await session.Client.SendFileAsync(to, file, progress, ct));
             shell.Output.Write(
-                "sent", $"{EventPrinter.Words(message!.Progress)} to {session.NameOf(to)}: {source.Name}, {EventPrinter.Size((ulong)source.Length)}", EventPrinter.Fields(message));
+                LineType.Sent, $"{EventPrinter.Words(message!.Progress)} to {session.NameOf(to)}: {source.Name}, {EventPrinter.Size((ulong)source.Length)}", EventPrinter.Fields(message));
         });
     }
 
@@ -49,7 +49,8 @@ internal static class FileCommands
     {
         var which = Arguments.Message();
         var into = new Option<string?>("--out", "-o") { Description = "Where to: a path that is free. Without it the sender's name for it, in this folder." };
-        return cli.Does(new Command("get", "Fetches a file that somebody sent. One that opens once is gone afterwards.") { which, into }, async (shell, parsed, ct) =>
+        var command = new Command("get", "Fetches a file that somebody sent. One that opens once is gone afterwards.") { which, into };
+        return cli.Does(command, async (shell, parsed, ct) =>
         {
             await using var session = await Session.ConnectAsync(shell, ct);
             var message = await session.MessageAsync(parsed.GetRequiredValue(which), ct);
@@ -65,7 +66,7 @@ internal static class FileCommands
                 var media = await FetchAsync(shell, session.Client, message, media => (file = FreePlace.Take(named ?? EventPrinter.FileName(media), "--out")).Content, ct);
                 var path = file!.Keep();
                 shell.Output.Write(
-                    "fetched", $"{path}, {EventPrinter.Size(media.Length)}", ("id", message.Id.ToString()), ("path", Path.GetFullPath(path)), ("bytes", media.Length));
+                    LineType.Fetched, $"{path}, {EventPrinter.Size(media.Length)}", ("id", message.Id.ToString()), ("path", Path.GetFullPath(path)), ("bytes", media.Length));
             }
             finally
             {

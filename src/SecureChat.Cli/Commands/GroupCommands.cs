@@ -100,7 +100,7 @@ internal static class GroupCommands
             await using var session = await Session.ConnectAsync(shell, ct);
             var id = session.Who(parsed.GetRequiredValue(which));
             await session.Client.LeaveGroupAsync(id, ct);
-            shell.Output.Write("left", $"You have left {session.NameOf(id)}.", ("group", id.ToString()));
+            shell.Output.Write(LineType.Left, $"You have left {session.NameOf(id)}.", ("group", id.ToString()));
         });
     }
 
@@ -125,7 +125,7 @@ internal static class GroupCommands
     {
         var members = group.Members.Select(member => $"  {session.NameOf(member.Key)}{(member.Value == GroupRole.Admin ? " (admin)" : "")}").Order(StringComparer.Ordinal);
         shell.Output.Write(
-            "group",
+            LineType.Group,
             string.Join('\n', members.Prepend($"{group.Name}: {group.Id}")),
             ("group", group.Id.ToString()),
             ("name", group.Name),

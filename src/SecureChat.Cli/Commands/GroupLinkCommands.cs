@@ -11,8 +11,8 @@ internal static class GroupLinkCommands
         Invite(cli),
         Join(cli),
         Requests(cli),
-        OnApplicant(cli, "approve", "Lets somebody in who asks to join. Admins only.", "is in", (session, applicant, ct) => session.Client.ApproveAsync(applicant, ct)),
-        OnApplicant(cli, "deny", "Throws a request to join away; whoever asked is not told. Admins only.", "is not let in", (session, applicant, ct) => session.Client.DenyAsync(applicant, ct)),
+        OnApplicant(cli, "approve", "Lets somebody in who asks to join. Admins only.", "is in", LineType.Approved, (session, applicant, ct) => session.Client.ApproveAsync(applicant, ct)),
+        OnApplicant(cli, "deny", "Throws a request to join away; whoever asked is not told. Admins only.", "is not let in", LineType.Denied, (session, applicant, ct) => session.Client.DenyAsync(applicant, ct)),
     ];
 
     private static Command Invite(Cli cli)
@@ -29,12 +29,12 @@ internal static class GroupLinkCommands
                 if (parsed.GetValue(off))
                 {
                     await session.Client.RevokeGroupInviteAsync(id, ct);
-                    shell.Output.Write("invite", $"{session.NameOf(id)} has no invite link any more.", ("group", id.ToString()), ("link", null));
+                    shell.Output.Write(LineType.Invite, $"{session.NameOf(id)} has no invite link any more.", ("group", id.ToString()), ("link", null));
                     return;
                 }
 
                 var link = await session.Client.InviteToGroupAsync(id, parsed.GetValue(reset), ct);
-                shell.Output.Write("invite", link, ("group", id.ToString()), ("link", link));
+                shell.Output.Write(LineType.Invite, link, ("group", id.ToString()), ("link", link));
             },
             "securechat group invite \"Book club\"");
     }
@@ -49,7 +49,7 @@ internal static class GroupLinkCommands
                 await using var session = await Session.ConnectAsync(shell, ct);
                 var shown = await session.Client.AskToJoinAsync(parsed.GetRequiredValue(link), ct);
                 shell.Output.Write(
-                    "asked", $"Asked to join {shown.Name}. Once an admin has let you in, 'securechat receive' tells.",
+                    LineType.Asked, $"Asked to join {shown.Name}. Once an admin has let you in, 'securechat receive' tells.",
                     ("group", shown.Id.ToString()), ("name", shown.Name));
             },
             "securechat group join \"securechat://group/#...\"");
@@ -71,7 +71,7 @@ internal static class GroupLinkCommands
             foreach (var applicant in applicants)
             {
                 shell.Output.Write(
-                    "request", $"{session.When(applicant.AskedAt)}  {session.NameOf(applicant.Account)}",
+                    LineType.Request, $"{session.When(applicant.AskedAt)}  {session.NameOf(applicant.Account)}",
                     ("group", id.ToString()), ("account", applicant.Account.ToString()),
                     ("askedAt", applicant.AskedAt.ToString("yyyy-MM-ddTHH:mm:ss.fffZ", null)));
             }
@@ -79,7 +79,7 @@ internal static class GroupLinkCommands
     }
 
     private static Command OnApplicant(
-        Cli cli, string verb, string description, string outcome, Func<Session, GroupApplicant, CancellationToken, Task> answer)
+        Cli cli, string verb, string description, string outcome, LineType done, Func<Session, GroupApplicant, CancellationToken, Task> answer)
     {
         var (which, who) = (GroupCommands.Which(), Arguments.Who());
         return cli.Does(new Command(verb, description) { which, who }, async (shell, parsed, ct) =>
@@ -89,7 +89,7 @@ internal static class GroupLinkCommands
             var applicant = (await session.Client.GroupApplicantsAsync(id, ct)).FirstOrDefault(one => one.Account == account)
                 ?? throw new CliException(ExitCode.NotFound, "not_found", $"{session.NameOf(account)} does not ask to join.", "'securechat group requests' lists who does.");
             await answer(session, applicant, ct);
-            shell.Output.Write(verb == "approve" ? "approved" : "denied", $"{session.NameOf(account)} {outcome}.", ("group", id.ToString()), ("account", account.ToString()));
+            shell.Output.Write(done, $"{session.NameOf(account)} {outcome}.", ("group", id.ToString()), ("account", account.ToString()));
         });
     }
 }

@@ -40,7 +40,7 @@ internal static class MessageCommands
 
             var message = await session.Client.SendAsync(
                 to, new OutgoingMessage { Text = body, ViewOnce = parsed.GetValue(once), ReplyTo = answered?.Id }, ct);
-            shell.Output.Write("sent", $"{EventPrinter.Words(message.Progress)} to {session.NameOf(to)}", EventPrinter.Fields(message));
+            shell.Output.Write(LineType.Sent, $"{EventPrinter.Words(message.Progress)} to {session.NameOf(to)}", EventPrinter.Fields(message));
             if (message.Progress == Progress.Waiting)
             {
                 throw Waits(unreachable is not null);
@@ -91,7 +91,7 @@ internal static class MessageCommands
 
             var inside = await session.Client.OpenOnceAsync(message, ct)
                 ?? throw new CliException(ExitCode.NotFound, "not_found", "It does not open: it is no message that opens once, or your own.", "'securechat history' shows it.");
-            shell.Output.Write("opened", inside.Text ?? "", ("id", message.Id.ToString()), ("text", inside.Text));
+            shell.Output.Write(LineType.Opened, inside.Text ?? "", ("id", message.Id.ToString()), ("text", inside.Text));
         });
     }
 

@@ -23,7 +23,7 @@ internal static class TimerCommand
 
             var timer = session.TimerOf(account);
             shell.Output.Write(
-                "timer",
+                LineType.Timer,
                 timer is { } span ? $"Messages with {session.NameOf(account)} destroy themselves after {Durations.Show(span)}" : $"Messages with {session.NameOf(account)} stay",
                 ("account", account.ToString()), ("seconds", (long?)timer?.TotalSeconds));
         });

@@ -75,7 +75,7 @@ internal static class VerifyCommand
         var groups = fingerprint.Display.Chunk(GroupSize).Select(group => new string(group));
         var lines = groups.Chunk(GroupsInLine).Select(line => "  " + string.Join(' ', line));
         shell.Output.Write(
-            "safetyNumber",
+            LineType.SafetyNumber,
             $"Safety number with {session.NameOf(account)}:\n{string.Join('\n', lines)}\n{(verified ? "Verified." : "Not verified. Compare it with what they see; then: securechat verify WHO --matches")}",
             ("account", account.ToString()), ("number", fingerprint.Display), ("scan", Convert.ToBase64String(fingerprint.Scannable())), ("verified", verified));
         if (qr)

@@ -149,10 +149,10 @@ internal static class DemoCommand
 
             _chapter++;
             shell.Output.Say("");
-            shell.Output.Write("chapter", $"{_chapter}. {title}", ("number", _chapter), ("title", title));
+            shell.Output.Write(LineType.Chapter, $"{_chapter}. {title}", ("number", _chapter), ("title", title));
         }
 
-        private void Tell(string who, string what) => shell.Output.Write("told", $"   {who,-9} {what}", ("who", who), ("what", what));
+        private void Tell(string who, string what) => shell.Output.Write(LineType.Told, $"   {who,-9} {what}", ("who", who), ("what", what));
 
         private static string Groups(string digits) => string.Join(' ', digits.Chunk(5).Select(group => new string(group)));
     }
