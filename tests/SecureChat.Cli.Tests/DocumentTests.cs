@@ -15,9 +15,9 @@ public sealed class DocumentTests
     public void Every_command_is_listed()
     {
         var table = new StringBuilder("\n| command | |\n| --- | --- |\n");
-        foreach (var (name, command) in All())
+        foreach (var (name, command) in CommandTree.All())
         {
-            table.Append(CultureInfo.InvariantCulture, $"| `{name}{string.Concat(command.Arguments.Select(Show))}` | {command.Description} |\n");
+            table.Append(CultureInfo.InvariantCulture, $"| `{name}{string.Concat(command.Arguments.Select(Show))}`{string.Concat(command.Aliases.Select(alias => $", `{name[..^command.Name.Length]}{alias}`"))} | {command.Description} |\n");
         }
 
         WrittenTable.Check("docs/cli.md", "commands", table.Append('\n').ToString());
@@ -42,7 +42,7 @@ public sealed class DocumentTests
     [Fact]
     public async Task Every_command_explains_itself_and_each_of_its_options()
     {
-        foreach (var (name, command) in All())
+        foreach (var (name, command) in CommandTree.All())
         {
             using var host = new TypedHost(new SystemNetwork(), Path.GetTempPath());
 
@@ -64,26 +64,4 @@ public sealed class DocumentTests
     }
 
     private static string Show(Argument argument) => argument.Arity.MinimumNumberOfValues == 0 ? $" [{argument.Name.ToUpperInvariant()}]" : $" {argument.Name.ToUpperInvariant()}";
-
-    private static IEnumerable<(string Name, Command Command)> All()
-    {
-        using var host = new TypedHost(new SystemNetwork(), Path.GetTempPath());
-        return [.. Below("", Program.CreateRoot(new Cli(host)))];
-    }
-
-    private static IEnumerable<(string Name, Command Command)> Below(string prefix, Command parent)
-    {
-        foreach (var command in parent.Subcommands)
-        {
-            if (command.Action is not null)
-            {
-                yield return (prefix + command.Name, command);
-            }
-
-            foreach (var below in Below($"{prefix}{command.Name} ", command))
-            {
-                yield return below;
-            }
-        }
-    }
 }

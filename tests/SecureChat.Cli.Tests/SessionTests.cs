@@ -153,6 +153,31 @@ public sealed class SessionTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_conversation_line_by_line_is_json_for_programs()
+    {
+        var (_, bob) = (await RegisterAsync("alice"), await RegisterAsync("bob"));
+        var lines = new Queue<string>(["one", "two"]);
+        using var host = Host();
+        host.Answer = (_, _) => ValueTask.FromResult(lines.TryDequeue(out var line) ? line : null);
+
+        Assert.Equal(0, await Program.RunAsync(["-p", "alice", "chat", bob, "--json"], host, Ct));
+
+        Assert.Null(JsonTable.Difference(host.Printed));
+        Assert.Equal(2, host.Printed.Split('\n').Count(line => JsonTable.TypeOf(line) == "sent"));
+    }
+
+    [Fact]
+    public async Task The_demo_is_json_for_programs()
+    {
+        using var host = Host();
+
+        Assert.Equal(0, await Program.RunAsync(["demo", "--json"], host, Ct));
+
+        Assert.Null(JsonTable.Difference(host.Printed));
+        Assert.Equal(["chapter", "told"], host.Printed.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(JsonTable.TypeOf).Distinct());
+    }
+
+    [Fact]
     public async Task Nothing_that_others_write_reaches_the_terminal_as_a_command()
     {
         var (_, bob) = (await RegisterAsync("alice"), await RegisterAsync("bob"));

@@ -50,6 +50,7 @@ internal static class FileCommands
         var which = Arguments.Message();
         var into = new Option<string?>("--out", "-o") { Description = "Where to: a path that is free. Without it the sender's name for it, in this folder." };
         var command = new Command("get", "Fetches a file that somebody sent. One that opens once is gone afterwards.") { which, into };
+        command.Aliases.Add("receive");
         return cli.Does(command, async (shell, parsed, ct) =>
         {
             await using var session = await Session.ConnectAsync(shell, ct);
