@@ -15,9 +15,9 @@ internal static class DoctorCommand
         {
             var checks = new Checks(shell);
             var server = await checks.RunAsync("profile", () => Task.FromResult<(Client.Connection.ServerAddress?, string)>((shell.Profile.Read(), shell.Profile.Folder)));
-            await checks.RunAsync("rights", () => Task.FromResult((true, RightsOf(shell.Profile))));
             if (server is not null)
             {
+                await checks.RunAsync("rights", () => Task.FromResult((true, RightsOf(shell.Profile))));
                 await checks.RunAsync("server", async () => (true, await AskAsync(shell, new Uri(server.Api, "/version"), ct)));
                 await checks.RunAsync("stores", async () => (true, await AskAsync(shell, new Uri(server.Api, "/health/ready"), ct)));
                 await checks.RunAsync("clock", async () => (true, await SkewAsync(shell, new Uri(server.Api, "/health/live"), ct)));
