@@ -20,19 +20,19 @@ internal sealed class EventPrinter(Session session, Output output)
             case MessageReceived { Message: var message }:
                 // Somebody may have got a name since.
                 await session.RefreshAsync(ct);
-                output.Write(LineType.Message, Line(message), Fields(message));
+                output.Write(LineType.Message, Line(message), Fields(session, message));
                 break;
             case MessageChanged { Message: var message }:
                 // One's own change, and several that came at once, read the same: people see them once.
                 if (output.IsJson || _shown.GetValueOrDefault(message.Id) != Line(message))
                 {
-                    output.Write(LineType.Changed, Line(message), Fields(message));
+                    output.Write(LineType.Changed, Line(message), Fields(session, message));
                     _shown[message.Id] = Line(message);
                 }
 
                 break;
             case MessageProgressed { Message: var message } when output.IsJson || message.Progress == Progress.NotDelivered:
-                output.Write(LineType.Progress, $"{Line(message)}  ({Words(message.Progress)})", Fields(message));
+                output.Write(LineType.Progress, $"{Line(message)}  ({Words(message.Progress)})", Fields(session, message));
                 break;
             case MessageErased erased:
                 output.Write(
@@ -136,7 +136,7 @@ internal sealed class EventPrinter(Session session, Output output)
         return $"{Lead(message)}  {text}{edited}{reactions}";
     }
 
-    public static (string Name, JsonNode? Value)[] Fields(ChatMessage message) =>
+    public static (string Name, JsonNode? Value)[] Fields(Session session, ChatMessage message) =>
     [
         ("id", message.Id.ToString()),
         ("conversation", message.Conversation.ToString()),
@@ -147,7 +147,7 @@ internal sealed class EventPrinter(Session session, Output output)
         ("viewOnce", message.IsViewOnce),
         ("edited", message.IsEdited),
         ("takenBack", message.IsTakenBack),
-        ("progress", message.Progress.ToString()),
+        ("progress", message.Sender == session.Client.Account ? message.Progress.ToString() : null),
         ("erasedAt", message.ErasedAt?.ToString("yyyy-MM-ddTHH:mm:ss.fffZ", null)),
         ("reactions", new JsonObject(message.Reactions.Select(reaction => KeyValuePair.Create(reaction.Key.ToString(), (JsonNode?)reaction.Value)))),
     ];

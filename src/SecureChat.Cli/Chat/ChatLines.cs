@@ -19,7 +19,7 @@ internal sealed class ChatLines(Session session, Shell shell, Guid with)
             if (line.Trim().Length > 0)
             {
                 last = await session.Client.SendAsync(with, line, ct);
-                shell.Output.Write(LineType.Sent, new EventPrinter(session, shell.Output).Line(last), EventPrinter.Fields(last));
+                shell.Output.Write(LineType.Sent, new EventPrinter(session, shell.Output).Line(last), EventPrinter.Fields(session, last));
             }
         }
 

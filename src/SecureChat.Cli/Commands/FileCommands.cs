@@ -41,7 +41,7 @@ internal static class FileCommands
             ChatMessage? message = null;
             await WithProgressAsync(shell, "Sending", async progress => message = await session.Client.SendFileAsync(to, file, progress, ct));
             shell.Output.Write(
-                LineType.Sent, $"{EventPrinter.Words(message!.Progress)} to {session.NameOf(to)}: {source.Name}, {EventPrinter.Size((ulong)source.Length)}", EventPrinter.Fields(message));
+                LineType.Sent, $"{EventPrinter.Words(message!.Progress)} to {session.NameOf(to)}: {source.Name}, {EventPrinter.Size((ulong)source.Length)}", EventPrinter.Fields(session, message));
         });
     }
 

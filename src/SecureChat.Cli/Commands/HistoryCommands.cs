@@ -20,7 +20,7 @@ internal static class HistoryCommands
             {
                 var state = message.Sender == session.Client.Account ? EventPrinter.Words(message.Progress) : "received";
                 var lead = parsed.GetValue(ids) ? $"{message.Id}  {state,-13}  " : "";
-                shell.Output.Write(LineType.Message, lead + printer.Line(message), EventPrinter.Fields(message));
+                shell.Output.Write(LineType.Message, lead + printer.Line(message), EventPrinter.Fields(session, message));
             }
         });
     }
@@ -55,7 +55,7 @@ internal static class HistoryCommands
             var target = await session.MessageAsync(parsed.GetRequiredValue(which), ct);
             await change(session, target, parsed, ct);
             var now = await session.Client.FindAsync(target.Conversation, target.Sender, target.Id, ct) ?? target;
-            shell.Output.Write(LineType.Changed, new EventPrinter(session, shell.Output).Line(now), EventPrinter.Fields(now));
+            shell.Output.Write(LineType.Changed, new EventPrinter(session, shell.Output).Line(now), EventPrinter.Fields(session, now));
         });
     }
 

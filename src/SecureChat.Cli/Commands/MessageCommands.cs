@@ -40,7 +40,7 @@ internal static class MessageCommands
 
             var message = await session.Client.SendAsync(
                 to, new OutgoingMessage { Text = body, ViewOnce = parsed.GetValue(once), ReplyTo = answered?.Id }, ct);
-            shell.Output.Write(LineType.Sent, $"{EventPrinter.Words(message.Progress)} to {session.NameOf(to)}", EventPrinter.Fields(message));
+            shell.Output.Write(LineType.Sent, $"{EventPrinter.Words(message.Progress)} to {session.NameOf(to)}", EventPrinter.Fields(session, message));
             if (message.Progress == Progress.Waiting)
             {
                 throw Waits(unreachable is not null);
