@@ -5,7 +5,7 @@ using SecureChat.Tests;
 namespace SecureChat.Scenarios;
 
 /// <summary>Files through the relay: many at once, over connections that break, past the death of the server.</summary>
-public sealed class MediaRelay(Worlds worlds, LibsignalPeer peer, ITestOutputHelper output)
+public sealed class MediaRelay(Worlds worlds, LibsignalPeer peer, ObjectStore objects, ITestOutputHelper output)
 {
     private const int Files = 20;
     private const int TransferBytes = 256 * 1024;
@@ -43,11 +43,14 @@ public sealed class MediaRelay(Worlds worlds, LibsignalPeer peer, ITestOutputHel
         await UntilEmptyAsync(world);
     }
 
-    [Fact]
-    public async Task A_transfer_takes_less_than_256_KiB_of_memory_however_large_the_file_is()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_transfer_takes_less_than_256_KiB_of_memory_however_large_the_file_is(bool inObjects)
     {
         const int Transfers = 200;
-        await using var world = await worlds.StartAsync(StorePair.Embedded, peer, Ct, settings: NoQuota);
+        var settings = inObjects ? new Dictionary<string, string>([.. NoQuota, .. await InObjectsAsync()]) : NoQuota;
+        await using var world = await worlds.StartAsync(StorePair.Embedded, peer, Ct, settings: settings);
         var token = (await world.PersonAsync("alice", Ct)).Primary.AccessToken;
         using var large = await SentAsync(world, token, 100 << 20, downloads: 1000);
 
@@ -110,6 +113,14 @@ public sealed class MediaRelay(Worlds worlds, LibsignalPeer peer, ITestOutputHel
 
         await UntilEmptyAsync(world);
     }
+
+    private async Task<Dictionary<string, string>> InObjectsAsync() => new()
+    {
+        ["SECURECHAT_BLOBS__S3ENDPOINT"] = (await objects.EndpointAsync(Ct)).OriginalString,
+        ["SECURECHAT_BLOBS__S3BUCKET"] = ObjectStore.Bucket,
+        ["SECURECHAT_BLOBS__S3ACCESSKEY"] = ObjectStore.Key,
+        ["SECURECHAT_BLOBS__S3SECRETKEY"] = ObjectStore.Key,
+    };
 
     private static HttpClient NewClient(World world) => new() { BaseAddress = world.Server.Api };
 

@@ -1,6 +1,7 @@
 using SecureChat.Scenarios.Support;
 using SecureChat.Tests;
 
+[assembly: AssemblyFixture(typeof(ObjectStore))]
 [assembly: AssemblyFixture(typeof(Worlds))]
 [assembly: Xunit.v3.Parallelization(Mode = Xunit.Sdk.ParallelMode.None)]
 

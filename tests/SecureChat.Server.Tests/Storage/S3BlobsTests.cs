@@ -1,4 +1,3 @@
-using System.Globalization;
 using Microsoft.Extensions.Logging.Abstractions;
 using SecureChat.Server.Storage;
 using SecureChat.Server.Tests.Architecture;
@@ -6,76 +5,20 @@ using SecureChat.Server.Tests.Media;
 using SecureChat.Server.Tests.Support;
 using SecureChat.Tests;
 
-[assembly: AssemblyFixture(typeof(SecureChat.Server.Tests.Storage.ObjectStore))]
+[assembly: AssemblyFixture(typeof(SecureChat.Tests.ObjectStore))]
 
 namespace SecureChat.Server.Tests.Storage;
 
-/// <summary>An S3-compatible object store of somebody else (<c>s3rver</c> from npm), started by the first test that needs it.</summary>
-public sealed class ObjectStore : IAsyncDisposable
+/// <summary>Settings of a server that keeps its files in a bucket there.</summary>
+internal static class ObjectStoreOptions
 {
-    private readonly SemaphoreSlim _turn = new(1, 1);
-    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("securechat-s3-");
-    private readonly int _port = ChildProcess.FreePort();
-    private ChildProcess? _server;
-
-    /// <summary>Settings of a server that keeps its files in a bucket there.</summary>
-    internal async Task<BlobOptions> OptionsAsync(CancellationToken ct)
+    public static async Task<BlobOptions> OptionsAsync(this ObjectStore objects, CancellationToken ct) => new()
     {
-        await _turn.WaitAsync(ct);
-        try
-        {
-            _server ??= await StartAsync(ct);
-        }
-        finally
-        {
-            _turn.Release();
-        }
-
-        return new BlobOptions
-        {
-            S3Endpoint = string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{_port}"),
-            S3Bucket = "files",
-            S3AccessKey = "S3RVER",
-            S3SecretKey = "S3RVER",
-        };
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        if (_server is not null)
-        {
-            await _server.DisposeAsync();
-        }
-
-        _turn.Dispose();
-        _folder.Delete(recursive: true);
-    }
-
-    private async Task<ChildProcess> StartAsync(CancellationToken ct)
-    {
-        var program = Path.Combine(Sources.Root, "tests", "s3-peer", "node_modules", "s3rver", "bin", "s3rver.js");
-        Assert.True(File.Exists(program), "Run ./test, or `npm ci` in tests/s3-peer.");
-        var server = ChildProcess.Start(
-            ["node", program, "-d", Path.Combine(_folder.FullName, "data"), "-a", "127.0.0.1",
-                "-p", _port.ToString(CultureInfo.InvariantCulture), "--configure-bucket", "files"],
-            Path.Combine(_folder.FullName, "s3rver.log"));
-        using var http = new HttpClient();
-        await server.WaitUntilAsync(
-            async () =>
-            {
-                try
-                {
-                    using var answer = await http.GetAsync(new Uri($"http://127.0.0.1:{_port}/files"), ct);
-                    return true;
-                }
-                catch (HttpRequestException)
-                {
-                    return false;
-                }
-            },
-            ct);
-        return server;
-    }
+        S3Endpoint = (await objects.EndpointAsync(ct)).OriginalString,
+        S3Bucket = ObjectStore.Bucket,
+        S3AccessKey = ObjectStore.Key,
+        S3SecretKey = ObjectStore.Key,
+    };
 }
 
 /// <summary>Blobs as objects.</summary>
