@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
@@ -29,6 +30,7 @@ public sealed class Canaries(Worlds worlds, LibsignalPeer peer)
         await bob.DisconnectAsync();
         await alice.SendAsync(bob.Owner, text, Ct);
         await VisitFromCanaryAddressAsync(world.Server, agent, alice);
+        await KnockFromCanaryAddressAsync(world.Server, agent, alice);
 
         var haystack = Haystack.Of(world);
         haystack.Add("metrics", await ReadMetricsAsync(world.Server));
@@ -61,6 +63,37 @@ public sealed class Canaries(Worlds worlds, LibsignalPeer peer)
                 Assert.InRange((int)answer.StatusCode, 200, 499);
             }
         }
+    }
+
+    // The sockets' own port: a good socket, and every way to be turned away.
+    private static async Task KnockFromCanaryAddressAsync(ServerProcess server, string agent, Device device)
+    {
+        var statuses = new List<int>();
+        foreach (var (token, path, protocol) in new[]
+        {
+            (device.AccessToken, "/ws", "securechat.v1.proto"), (device.AccessToken, "/ws", "none"), (device.AccessToken + "x", "/ws", "securechat.v1.proto"),
+            ("", "/ws?ticket=" + device.AccessToken, "securechat.v1.json"), ("", "/ws/provisioning", "securechat.v1.json"), ("", "/" + device.Owner.Account, "x"),
+        })
+        {
+            using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            socket.Bind(new IPEndPoint(CanaryAddress, 0));
+            await socket.ConnectAsync(IPAddress.Loopback, server.Socket.Port, Ct);
+            var authorization = token.Length > 0 ? $"Authorization: Bearer {token}\r\n" : "";
+            await socket.SendAsync(
+                Encoding.ASCII.GetBytes(
+                    $"GET {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: {agent}\r\nX-Forwarded-For: {CanaryAddress}\r\n{authorization}"
+                    + $"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: {protocol}\r\n"
+                    + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"),
+                Ct);
+            var answer = new byte[12];
+            await socket.ReceiveAsync(answer, Ct);
+            statuses.Add(int.Parse(Encoding.ASCII.GetString(answer)[9..], CultureInfo.InvariantCulture));
+
+            // Then nonsense, so that the connection ends by the server's will too.
+            await socket.SendAsync(Encoding.ASCII.GetBytes(agent), Ct);
+        }
+
+        Assert.Equal([101, 400, 401, 401, 101, 404], statuses);
     }
 
     private static async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken ct)
