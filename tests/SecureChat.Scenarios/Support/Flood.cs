@@ -12,21 +12,28 @@ namespace SecureChat.Scenarios.Support;
 /// <summary>A hostile client: garbage of every kind, at a steady number of bytes per second.</summary>
 internal sealed class Flood(ServerProcess server, IReadOnlyList<string> accessTokens)
 {
-    private const int BytesPerSecond = 20_000_000;
+    /// <summary>What all of it together keeps to.</summary>
+    public const int BytesPerSecond = 20_000_000;
+
     private readonly ConcurrentDictionary<string, int> _outcomes = new();
     private readonly TimeProvider _time = TimeProvider.System;
+    private CancellationTokenSource? _end;
+    private long _amount;
+    private long _paid;
     private long _sent;
     private long _began;
 
     /// <summary>What the server answered to the garbage, counted.</summary>
     public IReadOnlyDictionary<string, int> Outcomes => _outcomes;
 
+    /// <summary>Bytes whose sending has ended.</summary>
     public long BytesSent => Interlocked.Read(ref _sent);
 
-    /// <summary>Floods until <paramref name="stop"/>.</summary>
-    public async Task RunAsync(CancellationToken stop)
+    /// <summary>Floods until <paramref name="amount"/> bytes are sent, or until <paramref name="end"/> says so.</summary>
+    public async Task RunAsync(long amount, CancellationTokenSource end)
     {
-        _began = _time.GetTimestamp();
+        (_began, _amount, _end) = (_time.GetTimestamp(), amount, end);
+        var stop = end.Token;
         await Task.WhenAll(
             FramesAsync(accessTokens[0], 120 * 1024, stop),
             FramesAsync(accessTokens[1], 512 * 1024, stop),
@@ -67,6 +74,7 @@ internal sealed class Flood(ServerProcess server, IReadOnlyList<string> accessTo
             {
                 await PaceAsync(size, stop);
                 await socket.WriteAsync(RandomNumberGenerator.GetBytes(size), stop);
+                Sent(size);
 
                 // A moment to read why: who writes into a closed connection loses the close frame to the reset.
                 await Task.WhenAny(socket.Ended, Task.Delay(TimeSpan.FromMilliseconds(5), _time, stop));
@@ -93,6 +101,9 @@ internal sealed class Flood(ServerProcess server, IReadOnlyList<string> accessTo
                 using var content = new ByteArrayContent(bytes);
                 content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
                 using var answer = await http.PostAsync(new Uri(path, UriKind.Relative), content, stop);
+
+                // Who asks first is told no before it sends.
+                Sent(asksFirst ? 0 : bytes.Length);
                 Count(Describe(answer));
             }
             catch (Exception e) when (IsEnd(e))
@@ -115,6 +126,7 @@ internal sealed class Flood(ServerProcess server, IReadOnlyList<string> accessTo
                 {
                     await PaceAsync(16 * 1024, stop);
                     await client.GetStream().WriteAsync(RandomNumberGenerator.GetBytes(16 * 1024), stop);
+                    Sent(16 * 1024);
                 }
 
                 Count("raw bytes taken");
@@ -126,10 +138,18 @@ internal sealed class Flood(ServerProcess server, IReadOnlyList<string> accessTo
         }
     }
 
+    private void Sent(int bytes)
+    {
+        if (Interlocked.Add(ref _sent, bytes) >= _amount)
+        {
+            _end!.Cancel();
+        }
+    }
+
     // All attackers together keep to the rate: bytes are paid for before they are sent.
     private async Task PaceAsync(int bytes, CancellationToken stop)
     {
-        var due = TimeSpan.FromSeconds((double)Interlocked.Add(ref _sent, bytes) / BytesPerSecond);
+        var due = TimeSpan.FromSeconds((double)Interlocked.Add(ref _paid, bytes) / BytesPerSecond);
         var early = due - _time.GetElapsedTime(_began);
         if (early > TimeSpan.Zero)
         {
