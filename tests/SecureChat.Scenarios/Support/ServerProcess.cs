@@ -110,7 +110,7 @@ internal sealed class ServerProcess : IAsyncDisposable
         ct);
 
     // The same configuration and framework as this test project, from the server's own output folder.
-    private static string Program()
+    internal static string Program()
     {
         var project = $"tests{Path.DirectorySeparatorChar}SecureChat.Scenarios";
         var output = AppContext.BaseDirectory.Replace(
