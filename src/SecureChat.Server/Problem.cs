@@ -1,3 +1,4 @@
+using System.Data.Common;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -47,18 +48,19 @@ internal static class Problem
 
     /// <summary>Answers for a request that ended in an exception; nothing of the exception reaches the client.</summary>
     public static Task FromExceptionAsync(HttpContext context) =>
-        From(context.Features.Get<IExceptionHandlerFeature>()?.Error switch
+        ExecuteAsync(context, context.Features.Get<IExceptionHandlerFeature>()?.Error switch
         {
             BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } => ProtocolError.TooLarge,
             BadHttpRequestException { StatusCode: StatusCodes.Status415UnsupportedMediaType } => ProtocolError.UnsupportedMediaType,
             BadHttpRequestException => ProtocolError.Malformed,
             BlobsFullException => ProtocolError.StorageFull,
             BlobsUnavailableException or RedisException or TimeoutException or SocketException => ProtocolError.Unavailable,
+            DbException { IsTransient: true } => ProtocolError.Unavailable,
             _ => ProtocolError.Internal,
-        }).ExecuteAsync(context);
+        });
 
     /// <summary>Gives a body to a refusal that the framework answered without one.</summary>
-    public static Task FromStatusAsync(HttpContext context) => From(context.Response.StatusCode switch
+    public static Task FromStatusAsync(HttpContext context) => ExecuteAsync(context, context.Response.StatusCode switch
     {
         StatusCodes.Status401Unauthorized => ProtocolError.Unauthorized,
         StatusCodes.Status403Forbidden => ProtocolError.Forbidden,
@@ -69,5 +71,19 @@ internal static class Problem
         StatusCodes.Status503ServiceUnavailable => ProtocolError.Unavailable,
         >= 500 => ProtocolError.Internal,
         _ => ProtocolError.Malformed,
-    }).ExecuteAsync(context);
+    });
+
+    private static Task ExecuteAsync(HttpContext context, ProtocolError error)
+    {
+        if (error != ProtocolError.Unavailable)
+        {
+            return From(error).ExecuteAsync(context);
+        }
+
+        context.Response.Headers.RetryAfter = $"{StoreIsBack.TotalSeconds}";
+        return From(error, StoreIsBack).ExecuteAsync(context);
+    }
+
+    // A guess: long enough for a store that was started again.
+    private static readonly TimeSpan StoreIsBack = TimeSpan.FromSeconds(5);
 }

@@ -59,6 +59,9 @@ public sealed class TemporaryPostgres : IAsyncDisposable
             : throw new InvalidOperationException("PostgreSQL refused to make a database.");
     }
 
+    /// <summary>Ends the server; what was connected finds nobody.</summary>
+    public Task StopAsync(CancellationToken ct) => _server.StopAsync(ct);
+
     /// <summary>Removes a database, whoever is still connected to it.</summary>
     public Task DropDatabaseAsync(string name, CancellationToken ct) =>
         TryPsqlAsync($"DROP DATABASE {name} WITH (FORCE)", ct);
@@ -150,6 +153,16 @@ public sealed class TemporaryRedis : IAsyncDisposable
         await _server.DisposeAsync();
         _server = Launch();
         await WaitAsync(ct);
+    }
+
+    /// <summary>Stays connected and answers nothing, for a minute.</summary>
+    public async Task FallSilentAsync(CancellationToken ct)
+    {
+        using var client = new TcpClient();
+        await client.ConnectAsync("127.0.0.1", _port, ct);
+        var stream = client.GetStream();
+        await stream.WriteAsync("CLIENT PAUSE 60000 ALL\r\n"u8.ToArray(), ct);
+        await stream.ReadExactlyAsync(new byte["+OK\r\n".Length], ct);
     }
 
     public async ValueTask DisposeAsync()

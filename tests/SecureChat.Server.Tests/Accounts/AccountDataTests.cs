@@ -10,6 +10,7 @@ using SecureChat.Server.Storage;
 using SecureChat.Server.Tests.Documentation;
 using SecureChat.Server.Tests.Media;
 using SecureChat.Server.Tests.Support;
+using SecureChat.Tests;
 
 namespace SecureChat.Server.Tests.Accounts;
 
@@ -87,6 +88,30 @@ public sealed class AccountDataTests
         Assert.Equal(ada.Person.IdentityKey, data.Tables["accounts"][0]["identity_key"].GetBytesFromBase64());
         Assert.DoesNotContain(
             Convert.ToBase64String(bob.Account.ToByteArray(bigEndian: true)), await answer.TextAsync(), StringComparison.Ordinal);
+    }
+
+    [Theory, InlineData("Redis"), InlineData("PostgreSQL")]
+    public async Task While_a_store_does_not_answer_the_export_says_so_and_when_to_ask_again(string store)
+    {
+        await using var postgres = await TemporaryPostgres.StartAsync(Ct);
+        await using var redis = await TemporaryRedis.StartAsync(Ct);
+        await using var node = await Node.StartAsync(
+            clock: null, ("Storage:Postgres", await postgres.NewDatabaseAsync(Ct)), ("Storage:Redis", redis.ConnectionString + ",asyncTimeout=500"));
+        using var ada = await Member.SignUpAsync(node, "ada@example.org");
+        if (store is "Redis")
+        {
+            await redis.FallSilentAsync(Ct);
+        }
+        else
+        {
+            await postgres.StopAsync(Ct);
+        }
+
+        var answer = await ada.Http.GetAsync(new Uri("/v1/account/data", UriKind.Relative), Ct);
+
+        Assert.Equal("503 unavailable", await answer.OutcomeAsync());
+        Assert.Equal(TimeSpan.FromSeconds(5), answer.Headers.RetryAfter?.Delta);
+        Assert.Contains("\"retryAfter\":5", await answer.TextAsync(), StringComparison.Ordinal);
     }
 
     [Fact]
