@@ -122,6 +122,9 @@ internal static class StorageServices
         redis.AbortOnConnectFail = false;
         redis.ConnectTimeout = 2000;
         redis.ConnectRetry = 1;
+
+        // A failure is logged, and what it tells by default has the names of keys in it.
+        redis.IncludeDetailInExceptions = false;
         return ConnectionMultiplexer.Connect(redis);
     }
 
