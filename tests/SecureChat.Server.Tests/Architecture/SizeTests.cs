@@ -3,11 +3,13 @@ using Microsoft.CodeAnalysis.CSharp.Syntax;
 
 namespace SecureChat.Server.Tests.Architecture;
 
-/// <summary>Files and functions stay small enough to be read in one go.</summary>
+/// <summary>Files, functions and the README stay small enough to be read in one go.</summary>
 public sealed class SizeTests
 {
     private const int MaxFileLines = 400;
     private const int MaxFunctionLines = 60;
+    private const int MaxReadmeLines = 120;
+    private const int FirstScreen = 25;
 
     private static readonly string[] Folders = ["src", "tests", "bench"];
 
@@ -31,6 +33,18 @@ public sealed class SizeTests
             .Where(function => function.Lines > MaxFunctionLines);
 
         Assert.Empty(long_);
+    }
+
+    [Fact]
+    public void The_readme_has_at_most_120_lines_and_begins_with_two_commands()
+    {
+        var lines = File.ReadAllLines(Path.Combine(Sources.Root, "README.md"));
+
+        var first = lines.Take(FirstScreen).SkipWhile(line => line is not "```console").Skip(1).ToList();
+
+        Assert.InRange(lines.Length, 1, MaxReadmeLines);
+        Assert.Equal(2, first.IndexOf("```"));
+        Assert.Single(first, line => line.StartsWith("```", StringComparison.Ordinal));
     }
 
     // Without the comments in front of it.
