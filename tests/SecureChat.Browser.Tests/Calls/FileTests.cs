@@ -56,7 +56,7 @@ public sealed class FileTests(CallSite site)
         await using var alice = await site.NewPageAsync();
         await using var bob = await site.NewPageAsync();
         await CallAsync(alice, bob);
-        var content = RandomNumberGenerator.GetBytes(20_000_000);
+        var content = RandomNumberGenerator.GetBytes(8_000_000);
 
         await SendAsync(alice, content, "film.mp4");
         await bob.Page.ClickAsync(".accept");

@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using SecureChat.Server.Storage;
-using SecureChat.Server.Tests.Architecture;
 using SecureChat.Server.Tests.Media;
 using SecureChat.Server.Tests.Support;
 using SecureChat.Tests;
