@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.RegularExpressions;
 using Microsoft.CodeAnalysis.CSharp.Syntax;
 
@@ -37,6 +38,21 @@ public sealed partial class AttackTests
             Directory.GetFiles(folder, "*.patch"), file => Assert.StartsWith("Without: ", File.ReadLines(file).First(), StringComparison.Ordinal));
         Assert.Empty(patched.Intersect(reasons));
         Assert.Equal(Rows(cells: 6).Select(row => row[0]).Order(), patched.Concat(reasons).Order());
+    }
+
+    [Fact]
+    public async Task Every_patch_fits_the_code_that_it_takes_a_defence_out_of()
+    {
+        var ct = TestContext.Current.CancellationToken;
+        foreach (var patch in Directory.GetFiles(Path.Combine(Sources.Root, "mutation/attacks"), "*.patch"))
+        {
+            var start = new ProcessStartInfo("git", ["-c", "safe.directory=*", "apply", "--check", patch]) { WorkingDirectory = Sources.Root, RedirectStandardError = true };
+            using var git = Process.Start(start)!;
+            var said = await git.StandardError.ReadToEndAsync(ct);
+            await git.WaitForExitAsync(ct);
+
+            Assert.True(git.ExitCode == 0, $"{Path.GetFileName(patch)}: {said}");
+        }
     }
 
     [Fact]
