@@ -143,7 +143,7 @@ internal sealed class EventPrinter(Session session, Output output)
         ("sender", message.Sender.ToString()),
         ("sentAt", message.SentAt.ToString("yyyy-MM-ddTHH:mm:ss.fffZ", null)),
         ("text", message.Text),
-        ("file", message.Media is { } media ? new JsonObject { ["name"] = FileName(media), ["bytes"] = media.Length, ["contentType"] = media.ContentType, ["caption"] = media.Caption } : null),
+        ("file", message.Media is { } media ? new JsonObject { ["name"] = FileName(media), ["bytes"] = media.Length, ["contentType"] = media.ContentType, ["caption"] = media.Caption, ["preview"] = media.Preview.IsEmpty ? null : media.Preview.ToBase64() } : null),
         ("viewOnce", message.IsViewOnce),
         ("edited", message.IsEdited),
         ("takenBack", message.IsTakenBack),

@@ -112,6 +112,20 @@ public sealed class SessionTests : IAsyncLifetime
         Assert.Contains("account", await RunAsync("-p", "alice", "whoami"), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(8192, 0)]
+    [InlineData(8193, 2)]
+    public async Task A_preview_has_8_KiB_at_most(int bytes, int code)
+    {
+        var (_, bob) = (await RegisterAsync("alice"), await RegisterAsync("bob"));
+        var picture = Path.Combine(_home.FullName, "picture.jpg");
+        await File.WriteAllBytesAsync(picture, new byte[bytes], Ct);
+        using var host = Host();
+
+        Assert.Equal(code, await Program.RunAsync(["-p", "alice", "file", "send", bob, picture, "--preview", picture], host, Ct));
+        Assert.Equal(code == 0, (await RunAsync("-p", "bob", "receive")).Contains("picture.jpg", StringComparison.Ordinal));
+    }
+
     [Fact]
     public async Task A_file_that_opens_once_is_still_there_when_its_way_was_cut()
     {

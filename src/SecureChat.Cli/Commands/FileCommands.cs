@@ -11,6 +11,8 @@ namespace SecureChat.Cli.Commands;
 /// <summary><c>file</c>: files by way of the server's relay, which sees ciphertext and forgets it.</summary>
 internal static class FileCommands
 {
+    private const int MostPreview = 8 * 1024;
+
     public static Command Create(Cli cli)
     {
         var file = new Command("file", "Sends and fetches files, encrypted; the server keeps one for two hours at most.");
@@ -25,7 +27,8 @@ internal static class FileCommands
         var path = new Argument<FileInfo>("path") { Description = "The file: at most 96 MiB." };
         var once = new Option<bool>("--view-once") { Description = "It can be fetched once." };
         var caption = new Option<string>("--caption") { Description = "A text with it.", DefaultValueFactory = _ => "" };
-        return cli.Does(new Command("send", "Encrypts a file, uploads it and tells somebody.") { who, path, once, caption }, async (shell, parsed, ct) =>
+        var preview = new Option<FileInfo?>("--preview") { Description = "A small picture of it, 8 KiB at most, which comes with the message itself." };
+        return cli.Does(new Command("send", "Encrypts a file, uploads it and tells somebody.") { who, path, once, caption, preview }, async (shell, parsed, ct) =>
         {
             var source = parsed.GetRequiredValue(path);
             if (!source.Exists)
@@ -33,17 +36,26 @@ internal static class FileCommands
                 throw new CliException(ExitCode.NotFound, "not_found", $"There is no file '{source.Name}'.", "Check the path.");
             }
 
+            var small = await PreviewAsync(parsed.GetValue(preview), ct);
             await using var session = await Session.ConnectAsync(shell, ct);
             var to = session.Who(parsed.GetRequiredValue(who));
             await using var content = source.OpenRead();
             var type = new FileExtensionContentTypeProvider().TryGetContentType(source.Name, out var known) ? known : "application/octet-stream";
-            var file = new OutgoingFile(content, source.Name, type) { ViewOnce = parsed.GetValue(once), Caption = parsed.GetRequiredValue(caption) };
+            var file = new OutgoingFile(content, source.Name, type) { ViewOnce = parsed.GetValue(once), Caption = parsed.GetRequiredValue(caption), Preview = small };
             ChatMessage? message = null;
             await WithProgressAsync(shell, "Sending", async progress => message = await session.Client.SendFileAsync(to, file, progress, ct));
             shell.Output.Write(
                 LineType.Sent, $"{EventPrinter.Words(message!.Progress)} to {session.NameOf(to)}: {source.Name}, {EventPrinter.Size((ulong)source.Length)}", EventPrinter.Fields(session, message));
         });
     }
+
+    private static async Task<byte[]> PreviewAsync(FileInfo? preview, CancellationToken ct) => preview switch
+    {
+        null => [],
+        { Exists: false } => throw new CliException(ExitCode.NotFound, "not_found", $"There is no file '{preview.Name}'.", "Check the path."),
+        { Length: > MostPreview } => throw new CliException(ExitCode.Usage, "too_large", $"'{preview.Name}' is larger than {MostPreview} bytes.", "Make it smaller: it is shown before anything is fetched."),
+        _ => await File.ReadAllBytesAsync(preview.FullName, ct),
+    };
 
     private static Command Get(Cli cli)
     {
