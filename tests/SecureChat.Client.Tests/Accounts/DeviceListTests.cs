@@ -161,12 +161,7 @@ public sealed class DeviceListTests
         await using var world = await World.StartAsync();
         var (alice, bob) = await world.FriendsAsync();
         var tablet = await world.LinkedAsync(alice);
-        var posted = new List<string>();
-        world.Server.Network.OnRequest = request =>
-        {
-            posted.Add(request.RequestUri!.AbsolutePath);
-            return Testing.Fault.None;
-        };
+        var posted = world.Asked(_ => true, request => request.RequestUri!.AbsolutePath);
         await using var link = await DeviceLink.BeginAsync(world.Server.OptionsFor(new MemoryStore()), Ct);
 
         var request = await alice.Client.ReviewLinkAsync(link.Code, Ct);

@@ -124,16 +124,11 @@ public sealed class DevicesTests
         await ReplaceIdentityAsync(alice, bob);
         await world.UntilAsync(() => Task.FromResult(alice.Events<IdentityChanged>().Any()), TimeSpan.FromMinutes(10));
         await world.PassAsync(TimeSpan.FromHours(2));
-        var sent = 0;
-        world.Server.Network.OnRequest = request =>
-        {
-            sent += request.Method == HttpMethod.Post && request.RequestUri!.AbsolutePath.EndsWith("/messages", StringComparison.Ordinal) ? 1 : 0;
-            return Testing.Fault.None;
-        };
+        var sent = world.Asked(request => request.RequestUri!.AbsolutePath.EndsWith("/messages", StringComparison.Ordinal), request => request.Method);
 
         await alice.Client.ApproveIdentityAsync(bob.Account, Ct);
 
-        Assert.InRange(sent, 1, 2);
+        Assert.InRange(sent.Count, 1, 2);
     }
 
     [Fact]

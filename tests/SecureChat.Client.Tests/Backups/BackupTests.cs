@@ -226,17 +226,9 @@ public sealed class BackupTests
         await using var world = await World.StartAsync();
         var (alice, bob, carol) = await world.ThreeAsync();
         using var key = RecoveryKey.Generate();
-        var asked = new List<(string Path, bool IsAnonymous, bool HasToken)>();
-        world.Server.Network.OnRequest = request =>
-        {
-            lock (asked)
-            {
-                asked.Add((request.RequestUri!.AbsolutePath, request.Options.TryGetValue(Client.Testing.FaultyNetwork.IsAnonymous, out var apart) && apart,
-                    request.Headers.Authorization is not null));
-            }
-
-            return Client.Testing.Fault.None;
-        };
+        var asked = world.Asked(_ => true, request => (Path: request.RequestUri!.AbsolutePath,
+            IsAnonymous: request.Options.TryGetValue(Client.Testing.FaultyNetwork.IsAnonymous, out var apart) && apart,
+            HasToken: request.Headers.Authorization is not null));
 
         await alice.Client.BackUpToServerAsync(key, startAnew: false, null, Ct);
         await (await world.PersonAsync()).Client.RestoreFromServerAsync(key, atLeast: 1, null, Ct);

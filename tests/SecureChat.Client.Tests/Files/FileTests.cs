@@ -140,12 +140,7 @@ public sealed class FileTests
     {
         await using var world = await World.StartAsync();
         var (alice, bob) = await world.FriendsAsync();
-        var requests = 0;
-        world.Server.Network.OnRequest = request =>
-        {
-            requests += request.RequestUri!.AbsolutePath == "/v1/media" ? 1 : 0;
-            return Fault.None;
-        };
+        var asked = world.Asked(request => request.RequestUri!.AbsolutePath == "/v1/media", request => request.Method);
 
         foreach (var file in new[]
         {
@@ -157,7 +152,7 @@ public sealed class FileTests
             await Assert.ThrowsAsync<ArgumentException>(() => alice.Client.SendFileAsync(bob.Account, file, null, Ct));
         }
 
-        Assert.Equal(0, requests);
+        Assert.Empty(asked);
     }
 
     private static async Task<Media> MediaAsync(Person of) =>

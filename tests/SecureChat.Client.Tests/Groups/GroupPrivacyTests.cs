@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using SecureChat.Client.Messages;
 using SecureChat.Client.Tests.Support;
 using SecureChat.Protocol.Proto;
@@ -69,18 +70,6 @@ public sealed class GroupPrivacyTests
         await world.UntilAsync(async () => await alice.ProgressAsync(sent) == Progress.Delivered);
     }
 
-    private static List<string> Answers(World world)
-    {
-        var answers = new List<string>();
-        world.Server.Network.OnRequest = request =>
-        {
-            if (request.Method != HttpMethod.Get)
-            {
-                answers.Add($"{request.Method} {request.RequestUri!.AbsolutePath}");
-            }
-
-            return Testing.Fault.None;
-        };
-        return answers;
-    }
+    private static ConcurrentQueue<string> Answers(World world) =>
+        world.Asked(request => request.Method != HttpMethod.Get, request => $"{request.Method} {request.RequestUri!.AbsolutePath}");
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using SecureChat.Client.Groups;
 using SecureChat.Client.LocalStore;
 using SecureChat.Client.Messages;
@@ -17,8 +18,7 @@ public sealed class GroupTests
         var group = await world.GroupAsync(alice, bob, carol);
         await alice.Client.SendAsync(group, "first", Ct);
         await bob.TextAsync("first");
-        var sent = new List<string>();
-        world.Server.Network.OnRequest = request => Note(sent, request);
+        var sent = SentBy(world);
 
         var message = await alice.Client.SendAsync(group, "hello all", Ct);
 
@@ -45,8 +45,7 @@ public sealed class GroupTests
         var group = await world.GroupAsync(alice, [.. others]);
         await alice.Client.SendAsync(group, "first", Ct);
         await world.UntilAsync(() => Task.FromResult(others.TrueForAll(other => Has(other, "first"))));
-        var sent = new List<string>();
-        world.Server.Network.OnRequest = request => Note(sent, request);
+        var sent = SentBy(world);
 
         await alice.Client.SendAsync(group, "hello all", Ct);
 
@@ -297,17 +296,9 @@ public sealed class GroupTests
 
     private static bool Has(Person person, string text) => person.Events<MessageReceived>().Any(told => told.Message.Text == text);
 
-    private static Testing.Fault Note(List<string> sent, HttpRequestMessage request)
-    {
-        // Receipts of others for what was sent before go in between.
-        var path = request.RequestUri!.AbsolutePath;
-        if (path is "/v1/sealed/many" or "/v1/messages")
-        {
-            sent.Add(path);
-        }
-
-        return Testing.Fault.None;
-    }
+    // Receipts of others for what was sent before go in between.
+    private static ConcurrentQueue<string> SentBy(World world) => world.Asked(
+        request => request.RequestUri!.AbsolutePath is "/v1/sealed/many" or "/v1/messages", request => request.RequestUri!.AbsolutePath);
 
     private static async Task<(ulong Version, string Name)> StateOf(Person person, Guid group) =>
         await person.Client.FindGroupAsync(group, Ct) is { } seen ? (seen.Version, seen.Name) : default;

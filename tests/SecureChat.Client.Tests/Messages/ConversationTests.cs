@@ -79,12 +79,7 @@ public sealed class ConversationTests
     {
         await using var world = await World.StartAsync();
         var (alice, bob) = await world.FriendsAsync();
-        List<string> paths = [];
-        world.Server.Network.OnRequest = request =>
-        {
-            paths.Add(request.RequestUri!.AbsolutePath);
-            return Testing.Fault.None;
-        };
+        var paths = world.Asked(_ => true, request => request.RequestUri!.AbsolutePath);
 
         await alice.SendAsync(bob, "between us");
         await bob.TextAsync("between us");
@@ -124,17 +119,10 @@ public sealed class ConversationTests
         var probes = int.Parse(Environment.GetEnvironmentVariable("CHAT_TEST_PROBES") ?? "100", CultureInfo.InvariantCulture);
         await using var world = await World.StartAsync();
         var bob = await world.PersonAsync();
-        var (answers, isQuiet) = (new List<string>(), false);
-        world.Server.Network.OnRequest = request =>
-        {
-            // Strangers have no right to send sealed, and so send under their names; an answer would be sealed.
-            if (isQuiet || request.RequestUri!.AbsolutePath == "/v1/sealed/messages")
-            {
-                answers.Add(request.RequestUri!.AbsolutePath);
-            }
+        var isQuiet = false;
 
-            return Testing.Fault.None;
-        };
+        // Strangers have no right to send sealed, and so send under their names; an answer would be sealed.
+        var answers = world.Asked(request => isQuiet || request.RequestUri!.AbsolutePath == "/v1/sealed/messages", request => request.RequestUri!.AbsolutePath);
         for (var sent = 0; sent < probes; sent += EachOf)
         {
             var stranger = await world.PersonAsync();
@@ -163,7 +151,7 @@ public sealed class ConversationTests
 
         // The same once bob agrees: the probe itself works.
         await bob.Client.AcceptAsync(last, Ct);
-        await world.UntilAsync(() => Task.FromResult(answers.Count > 0));
+        await world.UntilAsync(() => Task.FromResult(!answers.IsEmpty));
     }
 
     [Fact]
@@ -177,17 +165,12 @@ public sealed class ConversationTests
             await alice.SendAsync(bob, $"{i}");
         }
 
-        var requests = 0;
-        world.Server.Network.OnRequest = request =>
-        {
-            requests += request.RequestUri!.AbsolutePath is "/v1/sealed/messages" ? 1 : 0;
-            return Testing.Fault.None;
-        };
+        var asked = world.Asked(request => request.RequestUri!.AbsolutePath is "/v1/sealed/messages", request => request.Method);
         await bob.Client.ConnectAsync(Ct);
         var last = (await alice.Client.MessagesAsync(bob.Account, Ct))[^1];
         await world.UntilAsync(async () => await alice.ProgressAsync(last) == Progress.Delivered);
 
-        Assert.InRange(requests, 1, 2);
+        Assert.InRange(asked.Count, 1, 2);
     }
 
     [Fact]

@@ -50,26 +50,17 @@ public sealed class ResendTests
         await using var world = await World.StartAsync();
         var (alice, bob) = await world.FriendsAsync();
         await bob.Client.DisconnectAsync(Ct);
-        var envelopes = new List<JsonElement>();
-        world.Server.Network.OnRequest = request =>
-        {
-            if (request.RequestUri!.AbsolutePath is "/v1/sealed/messages")
-            {
-                using var body = request.Content!.ReadAsStream(Ct);
-                envelopes.Add(JsonDocument.Parse(body).RootElement.Clone());
-            }
-
-            return Testing.Fault.None;
-        };
+        var asked = world.Asked(request => request.RequestUri!.AbsolutePath is "/v1/sealed/messages", Body);
 
         var sent = await alice.SendAsync(bob, "once more");
-        await world.UntilAsync(() => Task.FromResult(envelopes.Count > 1), TimeSpan.FromMinutes(10));
+        await world.UntilAsync(() => Task.FromResult(asked.Count > 1), TimeSpan.FromMinutes(10));
+        var envelopes = asked.ToArray();
         await bob.Client.ConnectAsync(Ct);
         var received = await bob.TextAsync("once more");
 
         Assert.Equal(sent.Id, received.Id);
-        Assert.Equal(envelopes.Count, envelopes.Select(envelope => envelope.GetProperty("id").GetString()).Distinct().Count());
-        Assert.Equal(envelopes.Count, envelopes.Select(envelope => envelope.GetProperty("devices")[0].GetProperty("content").GetString()).Distinct().Count());
+        Assert.Distinct(envelopes.Select(envelope => envelope.GetProperty("id").GetString()));
+        Assert.Distinct(envelopes.Select(envelope => envelope.GetProperty("devices")[0].GetProperty("content").GetString()));
     }
 
     [Fact]
@@ -162,5 +153,12 @@ public sealed class ResendTests
         await world.UntilAsync(async () => await alice.ProgressAsync(sent) == Progress.NotDelivered, TimeSpan.FromHours(12));
 
         Assert.Equal(Progress.NotDelivered, await alice.ProgressAsync(sent));
+    }
+
+    private static JsonElement Body(HttpRequestMessage request)
+    {
+        using var body = request.Content!.ReadAsStream(Ct);
+        using var document = JsonDocument.Parse(body);
+        return document.RootElement.Clone();
     }
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using Microsoft.Extensions.Time.Testing;
 using SecureChat.Client.Accounts;
@@ -59,6 +60,22 @@ internal sealed class World : IAsyncDisposable
         await bob.SendAsync(alice, "hello you");
         await alice.TextAsync("hello you");
         return (alice, bob);
+    }
+
+    /// <summary>What is asked of the server from now on; it grows while it is read, for requests run beside the test.</summary>
+    public ConcurrentQueue<T> Asked<T>(Func<HttpRequestMessage, bool> isMeant, Func<HttpRequestMessage, T> tell)
+    {
+        var asked = new ConcurrentQueue<T>();
+        Server.Network.OnRequest = request =>
+        {
+            if (isMeant(request))
+            {
+                asked.Enqueue(tell(request));
+            }
+
+            return Fault.None;
+        };
+        return asked;
     }
 
     /// <summary>Lets time pass in steps until something holds.</summary>
