@@ -113,7 +113,7 @@ public sealed class InsideNetworks(Worlds worlds, LibsignalPeer peer, ITestOutpu
         await shell.WaitForExitAsync(Ct);
 
         folder.Delete(recursive: true);
-        Assert.Equal(["service 10", "relay 10", "service 0", "relay 10"], printed.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        Assert.Equal(["service 10", "relay 10", "service 0", "relay 10", "user 3478", "rights 0000000000000000", "refused"], printed.Split('\n', StringSplitOptions.RemoveEmptyEntries));
     }
 
     // A container may have root and still be refused a network of its own.

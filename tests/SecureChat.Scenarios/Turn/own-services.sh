@@ -5,10 +5,8 @@ chmod 777 "$folder"
 ip link set lo up
 ip address add $address/32 dev lo
 turnutils_peer -L $address -p 5300 & service=$!
-setpriv --reuid=3478 --clear-groups turnserver -c "$deploy/coturn/turnserver.conf" --listening-ip=$address --relay-ip=$address \
-  --realm=turn.example.org --static-auth-secret=secret --pidfile="$folder/relay.pid" --userdb="$folder/relay.db" --no-tls & relay=$!
+options="--listening-ip=$address --relay-ip=$address --realm=turn.example.org --static-auth-secret=secret --userdb=$folder/relay.db --no-tls"
 trap 'kill $service $relay' EXIT
-sleep 2
 
 # Two clients send five messages each; with -y to each other, each by a relay of its own.
 received() {
@@ -16,10 +14,25 @@ received() {
     | sed -n 's/.*start_mclient: tot_send_msgs=[0-9]*, tot_recv_msgs=\([0-9]*\).*/\1/p'
 }
 look() {
+  sleep 2
   echo "service $(received -e $address -r 5300)"
   echo "relay $(received -y)"
 }
 
+setpriv --reuid=3478 --clear-groups turnserver -c "$deploy/coturn/turnserver.conf" $options --pidfile="$folder/one.pid" & relay=$!
 look
-nft -f "$deploy/coturn/firewall.nft" && nft -f "$deploy/coturn/firewall.nft"
+kill $relay
+wait $relay
+
+# Loading it a second time changes nothing.
+nft -f "$deploy/coturn/firewall.nft"
+"$deploy/coturn/start" $options --pidfile="$folder/two.pid" & relay=$!
 look
+echo "user $(ps -o uid= -p $relay | tr -d ' ')"
+echo "rights $(sed -n 's/^Cap\(Prm\|Eff\):\s*//p' /proc/$relay/status | sort -u)"
+kill $relay
+wait $relay
+
+# Where the firewall cannot be loaded, nothing starts.
+setpriv --bounding-set=-net_admin "$deploy/coturn/start" $options --pidfile="$folder/three.pid" & relay=$!
+wait $relay && echo "started" || echo "refused"

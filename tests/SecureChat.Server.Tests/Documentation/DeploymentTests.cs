@@ -32,6 +32,11 @@ public sealed partial class DeploymentTests
         Assert.Contains("--appendonly yes", services["redis"], StringComparison.Ordinal);
         Assert.Contains("--maxmemory-policy noeviction", services["redis"], StringComparison.Ordinal);
 
+        // coturn gets its firewall, and what that takes, from its own entry point.
+        Assert.StartsWith("    build: coturn\n", services["coturn"], StringComparison.Ordinal);
+        Assert.Contains("ENTRYPOINT [\"/etc/coturn/start\"]", File.ReadAllLines(Path.Combine(Folder, "coturn", "Dockerfile")));
+        Assert.DoesNotContain("entrypoint:", services["coturn"], StringComparison.Ordinal);
+
         // No secret has a default: a start without deploy/init says so.
         Assert.All(Variable().Matches(string.Concat(services.Values)), match => Assert.Contains(":?", match.Value, StringComparison.Ordinal));
     }
