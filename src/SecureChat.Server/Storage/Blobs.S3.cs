@@ -53,7 +53,10 @@ internal sealed class S3Blobs(AmazonS3Client s3, string bucket, string spool, in
 
         OwnerOnly.CreateFolder(spool);
         var path = Path.Combine(spool, Ids.New().ToString("N"));
-        var waiting = new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.Delete, bufferSize: 0, FileOptions.DeleteOnClose);
+        var waiting = new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.Delete, bufferSize: 0);
+
+        // Now, not when it is closed: a process that is killed closes nothing in order.
+        File.Delete(path);
         return new Append(this, name, offset, whole, waiting);
     }
 

@@ -18,6 +18,16 @@ internal static class ObjectStoreOptions
         S3AccessKey = ObjectStore.Key,
         S3SecretKey = ObjectStore.Key,
     };
+
+    public static async Task<(string Name, string Value)[]> SettingsAsync(this ObjectStore objects, CancellationToken ct)
+    {
+        var options = await objects.OptionsAsync(ct);
+        return
+        [
+            ("Blobs:S3Endpoint", options.S3Endpoint), ("Blobs:S3Bucket", options.S3Bucket), ("Blobs:S3AccessKey", options.S3AccessKey),
+            ("Blobs:S3SecretKey", options.S3SecretKey),
+        ];
+    }
 }
 
 /// <summary>Blobs as objects.</summary>
@@ -63,10 +73,7 @@ public sealed class S3BlobsTests(ObjectStore objects) : BlobStoreTests
     [Fact]
     public async Task A_file_goes_through_a_server_that_keeps_it_in_an_object_store()
     {
-        var s3 = await objects.OptionsAsync(Ct);
-        await using var node = await MediaNode.StartAsync(
-            ("Blobs:S3Endpoint", s3.S3Endpoint), ("Blobs:S3Bucket", s3.S3Bucket), ("Blobs:S3AccessKey", s3.S3AccessKey),
-            ("Blobs:S3SecretKey", s3.S3SecretKey));
+        await using var node = await MediaNode.StartAsync(await objects.SettingsAsync(Ct));
         var content = FileSender.SomeBytes(10_000_000);
         var (upload, download) = await node.Alice.StartAsync(content.Length);
         (await node.Alice.AppendAsync(upload, 0, content[..3_000_000])).Dispose();
