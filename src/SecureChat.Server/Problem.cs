@@ -47,17 +47,31 @@ internal static class Problem
         });
 
     /// <summary>Answers for a request that ended in an exception; nothing of the exception reaches the client.</summary>
-    public static Task FromExceptionAsync(HttpContext context) =>
-        ExecuteAsync(context, context.Features.Get<IExceptionHandlerFeature>()?.Error switch
+    public static Task FromExceptionAsync(HttpContext context)
+    {
+        var failure = context.Features.Get<IExceptionHandlerFeature>()?.Error;
+        var error = For(failure);
+        if (error == ProtocolError.Unavailable && failure is not BlobsUnavailableException)
         {
-            BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } => ProtocolError.TooLarge,
-            BadHttpRequestException { StatusCode: StatusCodes.Status415UnsupportedMediaType } => ProtocolError.UnsupportedMediaType,
-            BadHttpRequestException => ProtocolError.Malformed,
-            BlobsFullException => ProtocolError.StorageFull,
-            BlobsUnavailableException or RedisException or TimeoutException or SocketException => ProtocolError.Unavailable,
-            DbException { IsTransient: true } => ProtocolError.Unavailable,
-            _ => ProtocolError.Internal,
-        });
+            context.RequestServices.GetRequiredService<ILogger<StorageStart>>().StoreFailed(failure!.GetType().Name);
+        }
+
+        return ExecuteAsync(context, error);
+    }
+
+    /// <summary>Whether an exception is one of the server itself, so that its stack belongs into the log. A client's mistake may quote the body; a store that is away has a line of its own.</summary>
+    public static bool IsOwn(Exception failure) => For(failure) == ProtocolError.Internal;
+
+    private static ProtocolError For(Exception? failure) => failure switch
+    {
+        BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } => ProtocolError.TooLarge,
+        BadHttpRequestException { StatusCode: StatusCodes.Status415UnsupportedMediaType } => ProtocolError.UnsupportedMediaType,
+        BadHttpRequestException => ProtocolError.Malformed,
+        BlobsFullException => ProtocolError.StorageFull,
+        BlobsUnavailableException or RedisException or TimeoutException or SocketException => ProtocolError.Unavailable,
+        DbException { IsTransient: true } => ProtocolError.Unavailable,
+        _ => ProtocolError.Internal,
+    };
 
     /// <summary>Gives a body to a refusal that the framework answered without one.</summary>
     public static Task FromStatusAsync(HttpContext context) => ExecuteAsync(context, context.Response.StatusCode switch

@@ -48,9 +48,7 @@ internal static class Pipeline
         app.UseExceptionHandler(new ExceptionHandlerOptions
         {
             ExceptionHandler = Problem.FromExceptionAsync,
-
-            // A client's mistake is no failure of the server, and its message may quote the body.
-            SuppressDiagnosticsCallback = failure => failure.Exception is BadHttpRequestException,
+            SuppressDiagnosticsCallback = failure => !Problem.IsOwn(failure.Exception),
         });
         app.UseStatusCodePages(context => Problem.FromStatusAsync(context.HttpContext));
         if (server.AllowedOrigins.Length > 0)

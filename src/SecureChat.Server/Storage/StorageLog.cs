@@ -15,6 +15,9 @@ internal static partial class StorageLog
     [LoggerMessage(LogLevel.Warning, "The object store of files failed: {Error}")]
     public static partial void BlobStoreFailed(this ILogger log, string error);
 
+    [LoggerMessage(LogLevel.Warning, "A store did not answer a request: {Error}")]
+    public static partial void StoreFailed(this ILogger log, string error);
+
     [LoggerMessage(LogLevel.Debug, "Sweep {Sweep} removed {Removed}")]
     public static partial void Swept(this ILogger log, string sweep, int removed);
 

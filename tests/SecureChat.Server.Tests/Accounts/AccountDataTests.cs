@@ -1,5 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using SecureChat.Protocol;
 using SecureChat.Protocol.Accounts;
 using SecureChat.Protocol.Keys;
@@ -70,7 +72,7 @@ public sealed class AccountDataTests
         using var ada = await Member.SignUpAsync(node, "ada@example.org");
         using var bob = await Member.SignUpAsync(node, "bob@example.org");
         var database = node.Get<Database>();
-        await RegisterPushAsync(ada);
+        await UseEverythingAsync(node, ada);
 
         var answer = await ada.Http.GetAsync(new Uri("/v1/account/data", UriKind.Relative), TestContext.Current.CancellationToken);
         var data = await answer.ReadAsync<AccountData>();
@@ -95,8 +97,11 @@ public sealed class AccountDataTests
     {
         await using var postgres = await TemporaryPostgres.StartAsync(Ct);
         await using var redis = await TemporaryRedis.StartAsync(Ct);
+        using var logs = new LogCapture();
         await using var node = await Node.StartAsync(
-            clock: null, ("Storage:Postgres", await postgres.NewDatabaseAsync(Ct)), ("Storage:Redis", redis.ConnectionString + ",asyncTimeout=500"));
+            clock: null,
+            services => services.AddSingleton<ILoggerProvider>(logs).Configure<LoggerFilterOptions>(all => all.MinLevel = LogLevel.Information),
+            ("Storage:Postgres", await postgres.NewDatabaseAsync(Ct)), ("Storage:Redis", redis.ConnectionString + ",asyncTimeout=500"));
         using var ada = await Member.SignUpAsync(node, "ada@example.org");
         if (store is "Redis")
         {
@@ -112,6 +117,8 @@ public sealed class AccountDataTests
         Assert.Equal("503 unavailable", await answer.OutcomeAsync());
         Assert.Equal(TimeSpan.FromSeconds(5), answer.Headers.RetryAfter?.Delta);
         Assert.Contains("\"retryAfter\":5", await answer.TextAsync(), StringComparison.Ordinal);
+        Assert.Contains("A store did not answer a request", logs.Text, StringComparison.Ordinal);
+        Assert.DoesNotContain("ExceptionHandlerMiddleware", logs.Text, StringComparison.Ordinal);
     }
 
     [Fact]
