@@ -88,6 +88,35 @@ public sealed class Starts : IDisposable
         Assert.Contains("used 0 of 1", left, StringComparison.Ordinal);
     }
 
+    /// <summary>As in the image: an ordinary user, and no file system that can be written to but the volume.</summary>
+    [Fact]
+    public async Task A_user_without_rights_runs_it_from_a_disk_that_cannot_be_written_to()
+    {
+        const string Nobody = "65534";
+        Assert.SkipUnless(await CanMountAsync(), "needs root and leave to mount a file system anew (a container may have neither)");
+        var program = Path.Combine(_folder.CreateSubdirectory("program").FullName, "securechat-server");
+        await RunAsync("cp", "-r", Path.GetDirectoryName(Support.ServerProcess.Program())! + "/.", Path.GetDirectoryName(program)!);
+        Directory.CreateDirectory(Data);
+        await RunAsync("chmod", "755", _folder.FullName);
+        await RunAsync("chown", Nobody, Data);
+
+        await using var server = ChildProcess.Start(
+            ["unshare", "-m", "sh", "-c",
+                $"""
+                mount --bind "$0" "$0" && mount -o remount,bind,ro / && ! touch "$1.new" && cd / &&
+                exec setpriv --reuid={Nobody} --regid={Nobody} --clear-groups --inh-caps=-all --bounding-set=-all --no-new-privs "$@"
+                """,
+                Data, program, .. OnCommandLine()],
+            Log,
+            new Dictionary<string, string> { ["ASPNETCORE_ENVIRONMENT"] = "Production", ["HOME"] = "/nowhere", ["TMPDIR"] = "/nowhere", ["DOTNET_EnableDiagnostics"] = "0" });
+        await ReadyAsync(server, until: "Make more with");
+
+        var printed = await File.ReadAllTextAsync(Log, Ct);
+        Assert.Contains($"touch: cannot touch '{program}.new': Read-only file system", printed, StringComparison.Ordinal);
+        Assert.DoesNotContain("warn: ", printed, StringComparison.Ordinal);
+        Assert.Contains("directory.db", Directory.GetFiles(Data).Select(Path.GetFileName));
+    }
+
     public void Dispose() => _folder.Delete(recursive: true);
 
     private string Log => Path.Combine(_folder.FullName, "server.log");
@@ -149,6 +178,16 @@ public sealed class Starts : IDisposable
                 }
             },
             Ct);
+    }
+
+    private static async Task<bool> CanMountAsync() => Environment.IsPrivilegedProcess
+        && await RunAsync("unshare", "-m", "mount", "-o", "remount,bind,ro", "/") is 0;
+
+    private static async Task<int> RunAsync(string program, params string[] words)
+    {
+        using var run = Process.Start(new ProcessStartInfo(program, words) { RedirectStandardError = true })!;
+        await run.WaitForExitAsync(Ct);
+        return run.ExitCode;
     }
 
     private async Task<(int Code, string Printed)> CommandAsync(params string[] words)
