@@ -100,6 +100,9 @@ internal static class RateLimits
     /// <summary>One per file: an album at once, and then nobody shows ten new files a minute for hours. Bytes per day are counted besides.</summary>
     public static readonly RateLimit CreateMedia = new("media-create", LimitScope.Account, new(100, TimeSpan.FromSeconds(6)), WithoutStore.Refuse);
 
+    /// <summary>The call page's files, in Development only: nobody has an account there, so a network stands for it.</summary>
+    public static readonly RateLimit CallDemoMedia = new("call-demo-media", LimitScope.Address, new(30, TimeSpan.FromSeconds(20)), WithoutStore.Refuse);
+
     /// <summary>Parts of uploads; keys are 192 bits, so this bounds the work. A phone in a train comes back often, and shares its address.</summary>
     public static readonly RateLimit UploadMedia = new("media-upload", LimitScope.Address, new(1200, TimeSpan.FromMilliseconds(50)), WithoutStore.Admit);
 

@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.StaticFiles;
 using Microsoft.Extensions.FileProviders;
 using SecureChat.Protocol;
 using SecureChat.Server.Abuse;
+using SecureChat.Server.Media;
 
 namespace SecureChat.Server.CallDemo;
 
@@ -13,6 +14,9 @@ internal static class CallDemoEndpoints
     private const string ContentSecurityPolicy =
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
         + "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
+
+    /// <summary>Whose day and uploads in flight the page's files count for: nobody has this account.</summary>
+    private static readonly Guid Everybody = new("00000000-0000-0000-0000-0000ca11de30");
 
     private static readonly EmbeddedFileProvider Files = new(typeof(CallDemoEndpoints).Assembly, "CallDemo");
     private static readonly FileExtensionContentTypeProvider Types = new();
@@ -25,7 +29,18 @@ internal static class CallDemoEndpoints
                 .ExcludeFromDescription().AllowAnonymous().RequireLimit(RateLimits.PublicRead);
             app.MapGet("/call-demo/{file}", (HttpContext context, string file) => Serve(context, file))
                 .ExcludeFromDescription().AllowAnonymous().RequireLimit(RateLimits.PublicRead);
+            app.MapPost("/call-demo/media", Announce).SpeaksTus()
+                .ExcludeFromDescription().AllowAnonymous().RequireLimit(RateLimits.CallDemoMedia).RefuseCredentials();
         }
+    }
+
+    /// <summary><c>POST /call-demo/media</c>: announces an upload as <c>POST /v1/media</c> does, for a page without an account.</summary>
+    private static async Task<Results<Created, ProblemHttpResult>> Announce(HttpContext context, MediaStore media, CancellationToken ct)
+    {
+        var request = context.Request;
+        return request.Headers.Origin.Count is 0 || request.Headers.Origin == $"{request.Scheme}://{request.Host}"
+            ? await UploadEndpoints.AnnounceAsync(context, Everybody, media, ct)
+            : Problem.From(ProtocolError.Forbidden);
     }
 
     private static Results<FileStreamHttpResult, ProblemHttpResult> Serve(HttpContext context, string name)

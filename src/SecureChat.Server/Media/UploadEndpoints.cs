@@ -46,6 +46,19 @@ internal static class UploadEndpoints
     private static async Task<Results<Created, ProblemHttpResult>> Create(
         HttpContext context, Caller caller, MediaStore media, UnfetchedShare unfetched, Anomalies anomalies, CancellationToken ct)
     {
+        var announced = await AnnounceAsync(context, caller.Account, media, ct);
+        if (announced.Result is Created)
+        {
+            anomalies.Observe(Detectors.UnfetchedUploads, caller.Account.ToByteArray(bigEndian: true), unfetched.Value);
+        }
+
+        return announced;
+    }
+
+    /// <summary>What <c>POST /v1/media</c> says, charged to <paramref name="account"/>.</summary>
+    internal static async Task<Results<Created, ProblemHttpResult>> AnnounceAsync(
+        HttpContext context, Guid account, MediaStore media, CancellationToken ct)
+    {
         if (!TusHeaders.TryNumber(context.Request, "Upload-Length", out var length) || length is 0
             || TusHeaders.ReadTerms(context.Request) is not { } terms)
         {
@@ -59,13 +72,12 @@ internal static class UploadEndpoints
 
         var upload = Capability.New();
         var download = upload.ToDownload();
-        var reservation = await media.ReserveAsync(caller.Account, download.Hash, length, terms, ct);
+        var reservation = await media.ReserveAsync(account, download.Hash, length, terms, ct);
         if (reservation.Refusal is { } refusal)
         {
             return Problem.From(refusal, reservation.RetryAfter);
         }
 
-        anomalies.Observe(Detectors.UnfetchedUploads, caller.Account.ToByteArray(bigEndian: true), unfetched.Value);
         context.Response.Headers["Upload-Expires"] = Date(reservation.Deadline);
         context.Response.Headers["Media-Id"] = download.Text;
         return TypedResults.Created($"{Path}/uploads/{upload.Text}");

@@ -51,6 +51,7 @@ public sealed partial class RouteTests
         ["DELETE /v1/media/{id}"] = "as above, with the claim of a download",
         ["GET /call-demo"] = "a page, in Development only",
         ["GET /call-demo/{file}"] = "as above, its files",
+        ["POST /call-demo/media"] = "as above, which has no account",
         ["GET /ws"] = "the ticket or the header is checked by the handshake itself",
         ["GET /ws/provisioning"] = "a new device has no credentials yet",
         ["GET /ws/rooms"] = "a peer of a group call must not name itself; the handshake refuses credentials",

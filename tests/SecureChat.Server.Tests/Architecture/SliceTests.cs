@@ -21,7 +21,7 @@ public sealed class SliceTests
         // No edge to Accounts: they cannot know whose a group or a backup is.
         ["Groups"] = ["Abuse", "Storage", "Hosting"],
         ["Backups"] = ["Abuse", "Storage", "Hosting"],
-        ["CallDemo"] = ["Abuse"],
+        ["CallDemo"] = ["Media", "Abuse"],
         ["Calls"] = ["Connections", "Abuse", "Storage", "Hosting"],
         ["Messages"] = ["Senders", "Connections", "Accounts", "Abuse", "Storage", "Hosting"],
     };
