@@ -115,6 +115,23 @@ internal sealed class CallPage(IPage page, Uri address) : IAsyncDisposable
         }
     }
 
+    /// <summary>Chooses a file for the one other member.</summary>
+    /// <remarks>The browser's own dialogue gives a bare name; a page that lies about it must do so itself.</remarks>
+    public async Task SendFileAsync(byte[] content, string name)
+    {
+        var chooser = await page.RunAndWaitForFileChooserAsync(() => page.ClickAsync(".send"));
+        await page.EvaluateAsync("name => Object.defineProperty(File.prototype, 'name', { get: () => name, configurable: true })", name);
+        await chooser.SetFilesAsync(new FilePayload { Name = "file", MimeType = "application/octet-stream", Buffer = content });
+    }
+
+    /// <summary>The file that came, as the person saves it.</summary>
+    public async Task<(string Name, byte[] Content)> SavedFileAsync()
+    {
+        await UntilAsync("document.querySelector('.save') !== null", seconds: 120);
+        var download = await page.RunAndWaitForDownloadAsync(() => page.ClickAsync(".save"));
+        return (download.SuggestedFilename, await File.ReadAllBytesAsync(await download.PathAsync(), TestContext.Current.CancellationToken));
+    }
+
     public Task<string> NoticeAsync() => page.Locator("#notice").InnerTextAsync();
 
     public async ValueTask DisposeAsync() => await page.Context.CloseAsync();

@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using Microsoft.Playwright;
 
 namespace SecureChat.Browser.Tests.Calls;
 
@@ -7,8 +6,6 @@ namespace SecureChat.Browser.Tests.Calls;
 [Collection(nameof(CallSite))]
 public sealed class FileTests(CallSite site)
 {
-    private static CancellationToken Ct => TestContext.Current.CancellationToken;
-
     [Fact]
     public async Task A_file_arrives_as_it_was_and_only_after_it_was_accepted()
     {
@@ -17,12 +14,12 @@ public sealed class FileTests(CallSite site)
         await CallAsync(alice, bob);
         var content = RandomNumberGenerator.GetBytes(2_000_003);
 
-        await SendAsync(alice, content, "../../holiday.jpg");
+        await alice.SendFileAsync(content, "../../holiday.jpg");
         await bob.Page.Locator(".accept").WaitForAsync();
         Assert.Equal(0, await bob.Page.Locator("#files progress").EvaluateAsync<int>("one => one.value"));
         await bob.PhotographAsync("file-offered");
         await bob.Page.ClickAsync(".accept");
-        var (name, saved) = await SavedAsync(bob);
+        var (name, saved) = await bob.SavedFileAsync();
 
         Assert.Equal("holiday.jpg", name);
         Assert.Equal(SHA256.HashData(content), SHA256.HashData(saved));
@@ -37,11 +34,11 @@ public sealed class FileTests(CallSite site)
         await CallAsync(alice, bob);
         var content = RandomNumberGenerator.GetBytes(8_000_000);
 
-        await SendAsync(alice, content, "film.mp4");
+        await alice.SendFileAsync(content, "film.mp4");
         await bob.Page.ClickAsync(".accept");
         await bob.UntilAsync("document.querySelector('#files progress').value > 0.05");
         await bob.Page.EvaluateAsync("seen.connections.at(-1).close()");
-        var (_, saved) = await SavedAsync(bob);
+        var (_, saved) = await bob.SavedFileAsync();
 
         Assert.Equal(SHA256.HashData(content), SHA256.HashData(saved));
         var offsets = await bob.Page.EvaluateAsync<int[]>("seen.texts.filter(one => one.kind === 'file-accept').map(one => one.offset)");
@@ -58,9 +55,9 @@ public sealed class FileTests(CallSite site)
         await CallAsync(alice, bob);
         var content = RandomNumberGenerator.GetBytes(8_000_000);
 
-        await SendAsync(alice, content, "film.mp4");
+        await alice.SendFileAsync(content, "film.mp4");
         await bob.Page.ClickAsync(".accept");
-        var (_, saved) = await SavedAsync(bob);
+        var (_, saved) = await bob.SavedFileAsync();
 
         Assert.Equal(SHA256.HashData(content), SHA256.HashData(saved));
         Assert.InRange(await alice.Page.EvaluateAsync<int>("seen.mostWaiting"), 256 * 1024, (1024 * 1024) + 16_384);
@@ -76,7 +73,7 @@ public sealed class FileTests(CallSite site)
         await using var bob = await site.NewPageAsync();
         await CallAsync(alice, bob);
 
-        await SendAsync(alice, RandomNumberGenerator.GetBytes(1000), "contract.pdf");
+        await alice.SendFileAsync(RandomNumberGenerator.GetBytes(1000), "contract.pdf");
         await bob.Page.ClickAsync(".accept");
         await bob.Page.Locator("#files [data-state=damaged]").WaitForAsync();
 
@@ -90,21 +87,5 @@ public sealed class FileTests(CallSite site)
         await alice.JoinAsync(secret, "Alice");
         await bob.JoinAsync(secret, "Bob");
         await Task.WhenAll(alice.SeesAsync(1), bob.SeesAsync(1));
-    }
-
-    // The browser's own dialogue gives a bare name; a page that lies about it must do so itself.
-    private static async Task SendAsync(CallPage page, byte[] content, string name)
-    {
-        var chooser = await page.Page.RunAndWaitForFileChooserAsync(() => page.Page.ClickAsync(".send"));
-        await page.Page.EvaluateAsync("name => Object.defineProperty(File.prototype, 'name', { get: () => name })", name);
-        await chooser.SetFilesAsync(new FilePayload { Name = "file", MimeType = "application/octet-stream", Buffer = content });
-    }
-
-    private static async Task<(string Name, byte[] Content)> SavedAsync(CallPage page)
-    {
-        await page.UntilAsync("document.querySelector('.save') !== null", seconds: 60);
-        var download = await page.Page.RunAndWaitForDownloadAsync(() => page.Page.ClickAsync(".save"));
-        var path = await download.PathAsync();
-        return (download.SuggestedFilename, await File.ReadAllBytesAsync(path, Ct));
     }
 }

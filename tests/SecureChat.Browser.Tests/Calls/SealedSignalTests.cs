@@ -139,7 +139,7 @@ public sealed class SealedSignalTests(CallSite site)
     private static string Signal(uint peer, string content) =>
         new JsonObject { ["signal"] = new JsonObject { ["peer"] = peer, ["content"] = content } }.ToJsonString();
 
-    private static void Record(IPage page, ConcurrentQueue<string> frames) => page.WebSocket += (_, socket) =>
+    internal static void Record(IPage page, ConcurrentQueue<string> frames) => page.WebSocket += (_, socket) =>
     {
         socket.FrameSent += (_, frame) => frames.Enqueue(frame.Text ?? "");
         socket.FrameReceived += (_, frame) => frames.Enqueue(frame.Text ?? "");

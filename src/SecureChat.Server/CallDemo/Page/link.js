@@ -48,6 +48,7 @@ export class Link {
     this.control.onmessage = event => this.#onControl(event.data);
     this.control.onopen = () => this.#verify();
     this.control.onclose = () => this.#end("failed");
+    this.files.onopen = () => this.events.changed();
     this.connection.onicecandidate = event => this.#signal("candidate", { candidate: event.candidate?.toJSON() ?? null });
     this.connection.onconnectionstatechange = () => this.#onState();
     this.#waitForConnection();
@@ -55,6 +56,12 @@ export class Link {
 
   get isVerified() {
     return this.#isVerified;
+  }
+
+  /** Whether anything that is said now has a way. */
+  get isUp() {
+    return this.#isVerified && !this.#isClosed && this.connection.connectionState === "connected"
+      && this.control.readyState === "open" && this.files.readyState === "open";
   }
 
   /** Offers, or offers again by other paths. */

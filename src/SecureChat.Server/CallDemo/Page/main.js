@@ -86,13 +86,14 @@ function tilesOf(member) {
     id: member.id, name, isSelf: false, isScreen: false, message: messageFor(member), quality, isMuted: isUp && !member.on.microphone,
     picture: isUp && member.on.camera ? member.media.camera ?? null : null, sound: isUp ? member.media.microphone ?? null : null,
     path: isUp && quality ? (quality.isRelayed ? "relay" : "direct") : "",
+    canSendFile: isUp || (member.number !== 0 && member.state !== "refused"),
     sendFile: () => {
       recipient = member;
       element("file").click();
     },
   };
   const screen = isUp && member.on.screen && member.media.screen
-    ? [{ ...tile, id: member.id + "-screen", name: `${name}'s screen`, isScreen: true, picture: member.media.screen, sound: null, path: "", message: "", isMuted: false, sendFile: null }]
+    ? [{ ...tile, id: member.id + "-screen", name: `${name}'s screen`, isScreen: true, picture: member.media.screen, sound: null, path: "", message: "", isMuted: false, sendFile: null, canSendFile: false }]
     : [];
   return [...screen, tile];
 }
@@ -104,7 +105,7 @@ function showCall() {
   const on = devices.on();
   const own = {
     id: "self", name: mesh.self.name ? `${mesh.self.name} (you)` : "You", isSelf: true, isScreen: false, message: "", quality: null, path: "", isMuted: !on.microphone,
-    picture: streamOf(devices.camera), sound: null, sendFile: null,
+    picture: streamOf(devices.camera), sound: null, sendFile: null, canSendFile: false,
   };
   const screen = on.screen ? [{ ...own, id: "self-screen", name: "Your screen", isScreen: true, picture: streamOf(devices.screen), isMuted: false }] : [];
   const tiles = [...members.flatMap(tilesOf), ...screen, own];
@@ -143,8 +144,8 @@ async function join() {
     altered: () => notice("Messages that set up the call do not open: the server, or somebody on the way to it, changes them. They were thrown away."),
     certificate: member => notice(`The connection with ${member.name || "somebody"} was refused: its certificate is not the one that was agreed on. Somebody may be in the middle.`),
     file: (member, change) => showFile(member.name || "Guest", change, {
-      accept: () => member.transfers.accept(change.id),
-      decline: () => member.transfers.decline(change.id),
+      accept: () => member.transfers.receiving.accept(change.id),
+      decline: () => member.transfers.receiving.decline(change.id),
     }),
   });
   showPage("call");
@@ -229,7 +230,7 @@ function listen() {
   file.addEventListener("change", () => {
     const [chosen] = file.files ?? [];
     if (chosen && recipient) {
-      recipient.transfers.send(chosen).catch(error => notice(error.message));
+      recipient.transfers.sending.send(chosen).catch(error => notice(error.message));
     }
     file.value = "";
   });

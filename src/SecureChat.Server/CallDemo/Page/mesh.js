@@ -73,6 +73,7 @@ export class Mesh {
     for (const member of this.members.values()) {
       member.link?.say({ kind: "bye" });
       member.link?.close();
+      member.transfers.end();
       clearTimeout(member.leaving);
     }
     this.members.clear();
@@ -118,7 +119,8 @@ export class Mesh {
     if (member) {
       member.number = 0;
       // A broken line is not a farewell: the media may still flow, and the member may be back in a moment.
-      member.leaving = setTimeout(() => this.#remove(member), member.link?.isVerified || member.state === "connecting" ? GRACE : 0);
+      const isMissed = member.link?.isVerified || member.state === "connecting" || member.transfers.isUnfinished;
+      member.leaving = setTimeout(() => this.#remove(member), isMissed ? GRACE : 0);
     }
   }
 
@@ -154,6 +156,7 @@ export class Mesh {
       member.link ??= this.#connect(member);
       member.link.offer();
     }
+    member.transfers.greet();
     this.#changed();
   }
 
@@ -164,6 +167,8 @@ export class Mesh {
     }
     if (message.kind === "refused") {
       this.#refuse(member, false);
+    } else if (String(message.kind).startsWith("file-")) {
+      member.transfers.receive(message);
     } else if (message.kind === "again") {
       this.#restart(member).offer();
     } else {
@@ -186,7 +191,9 @@ export class Mesh {
     /** @type {Member} */
     const member = {
       id, number: 0, name: "", on: { microphone: false, camera: false, screen: false }, media: {}, link: null, state: "connecting",
-      transfers: new Transfers(change => this.events.file(member, change)),
+      transfers: new Transfers(
+        { say: message => this.#tell(member, message), channel: () => member.link?.isUp ? member.link.files : null },
+        change => this.events.file(member, change)),
     };
     this.members.set(id, member);
     return member;
@@ -200,7 +207,10 @@ export class Mesh {
       {
         signal: message => member.number !== 0 && this.#send(member.number, message),
         yields: () => this.socket.self > member.number,
-        changed: () => this.#changed(),
+        changed: () => {
+          member.transfers.look();
+          this.#changed();
+        },
         control: message => this.#onControl(member, message),
         media: (stream, slot) => {
           member.media[slot] = stream;
@@ -209,7 +219,7 @@ export class Mesh {
         verified: () => {
           member.state = "connected";
           link.say(this.#state());
-          member.transfers.attach(message => link.say(message), link.files);
+          member.transfers.attach(link.files);
         },
         ended: (reason, offer) => this.#onEnded(member, reason, offer),
       });
@@ -258,6 +268,7 @@ export class Mesh {
   /** @param {Member} member @param {boolean} isFirst */
   #refuse(member, isFirst) {
     member.link?.close();
+    member.transfers.end();
     member.state = "refused";
     member.media = {};
     if (isFirst && member.number !== 0) {
@@ -271,6 +282,7 @@ export class Mesh {
   #remove(member) {
     clearTimeout(member.leaving);
     member.link?.close();
+    member.transfers.end();
     this.members.delete(member.id);
     this.#changed();
   }
@@ -286,6 +298,16 @@ export class Mesh {
 
   #state() {
     return { kind: "state", ...this.devices.on() };
+  }
+
+  // Over the connection; while there is none, sealed, through the room. Who was refused is told nothing.
+  /** @param {Member} member @param {object} message */
+  #tell(member, message) {
+    if (member.link?.isUp) {
+      member.link.say(message);
+    } else if (member.number !== 0 && member.state !== "refused") {
+      this.#send(member.number, message);
+    }
   }
 
   /** @param {number} to @param {object} message */

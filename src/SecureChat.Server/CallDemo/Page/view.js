@@ -72,6 +72,7 @@ export function play(player, stream) {
  * @property {string} path "direct", "relay" or empty.
  * @property {import("./stats.js").Quality | null} quality
  * @property {(() => void) | null} sendFile
+ * @property {boolean} canSendFile
  */
 
 /** @param {Tile[]} tiles */
@@ -139,7 +140,7 @@ function updateTile(made, tile) {
   }
   const send = made.querySelector(".send");
   if (send) {
-    /** @type {HTMLElement} */ (send).hidden = !tile.path;
+    /** @type {HTMLElement} */ (send).hidden = !tile.canSendFile;
   }
 }
 
@@ -151,8 +152,9 @@ function set(one, text) {
 }
 
 const WORDS = {
-  offered: "waits for an answer", moving: "", paused: "paused until the connection is back", checking: "being checked", done: "arrived, hash is right",
-  declined: "declined", damaged: "arrived damaged and was thrown away",
+  offered: "waits for an answer", moving: "", paused: "waits for the connection, or the relay", checking: "being checked", done: "arrived, hash is right",
+  "too-large": "too large for the relay, waits for the connection", "no-relay": "the relay does not take it now, waits for the connection",
+  declined: "declined", damaged: "arrived damaged and was thrown away", lost: "could not be fetched from the relay",
 };
 
 /** @param {number} bytes */
@@ -169,22 +171,22 @@ export function showFile(who, change, answers) {
   if (!found) {
     list.append(line);
   }
-  const isNew = line.dataset.state !== change.state;
-  line.dataset.state = change.state;
+  const isNew = line.dataset.state !== change.state || line.dataset.way !== change.way;
+  Object.assign(line.dataset, { state: change.state, way: change.way });
   /** @type {HTMLProgressElement} */ (line.querySelector("progress")).value = change.size > 0 ? change.moved / change.size : 1;
   if (!isNew) {
     return;
   }
   const direction = change.direction === "in" ? `from ${who}` : `to ${who}`;
-  const words = change.state === "offered" && change.direction === "in" ? "" : WORDS[change.state];
-  set(/** @type {HTMLElement} */ (line.querySelector(".what")), `${change.name} (${size(change.size)}) ${direction}${words && " – " + words}`);
+  const words = [change.state === "offered" && change.direction === "in" ? "" : WORDS[change.state], change.way === "relay" ? "through the relay" : ""];
+  set(/** @type {HTMLElement} */ (line.querySelector(".what")), [`${change.name} (${size(change.size)}) ${direction}`, ...words.filter(Boolean)].join(" – "));
   line.querySelectorAll("button, a").forEach(one => one.remove());
   if (change.state === "offered" && change.direction === "in") {
     line.append(action("Accept", answers.accept, "accept"), action("Decline", answers.decline, "decline"));
   } else if (change.state === "done" && change.file) {
     line.append(make("a", { href: URL.createObjectURL(change.file), download: change.name, class: "save" }, "Save"));
   }
-  if (["done", "declined", "damaged"].includes(change.state)) {
+  if (["done", "declined", "damaged", "lost"].includes(change.state)) {
     line.append(action("Dismiss", () => line.remove(), "dismiss"));
   }
 }
