@@ -7,6 +7,8 @@ import { Damaged, encrypt, fileLength, KEY_BYTES, Opening } from "./media.js";
 const ANNOUNCE = "/call-demo/media";
 const TUS = { "Tus-Resumable": "1.0.0" };
 const LIFE_MINUTES = 30;
+// The answer to the first may be lost. Once the file has arrived it is taken back.
+const DOWNLOADS = 3;
 const TRIES = 6;
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 8000;
@@ -60,7 +62,7 @@ async function ask(method, url, request) {
 /** @param {number} length @param {AbortSignal} signal */
 async function announce(length, signal) {
   const patience = new Patience(signal);
-  const terms = `life ${btoa(String(LIFE_MINUTES))},downloads ${btoa("1")}`;
+  const terms = `life ${btoa(String(LIFE_MINUTES))},downloads ${btoa(String(DOWNLOADS))}`;
   while (true) {
     try {
       const { headers } = await ask("POST", ANNOUNCE, { signal, headers: { ...TUS, "Upload-Length": String(length), "Upload-Metadata": terms } });
@@ -106,7 +108,7 @@ async function offsetOf(address, signal) {
 }
 
 /**
- * Encrypts a file and puts it on the relay, for one download.
+ * Encrypts a file and puts it on the relay.
  * @param {Blob} file 1 byte to 96 MiB. @param {AbortSignal} signal @param {(share: number) => void} progress
  * @returns {Promise<Uploaded>}
  */
