@@ -10,13 +10,13 @@ public abstract record ChatEvent;
 /// <summary>A message came, from a contact, a stranger, or another device of one's own.</summary>
 public sealed record MessageReceived(ChatMessage Message) : ChatEvent;
 
-/// <summary>A message was edited, taken back, or got another reaction.</summary>
+/// <summary>A message was edited, taken back, or got another reaction. Several changes before the first is taken are told as one: how it stands.</summary>
 public sealed record MessageChanged(ChatMessage Message) : ChatEvent;
 
 /// <summary>A message destroyed itself, or was opened on another device.</summary>
 public sealed record MessageErased(Guid Conversation, Guid Sender, Guid Id) : ChatEvent;
 
-/// <summary>A message of one's own has come further, or is given up: see <see cref="ChatMessage.Progress"/>.</summary>
+/// <summary>A message of one's own has come further, or is given up: see <see cref="ChatMessage.Progress"/>. Told once for several steps, as changes are.</summary>
 public sealed record MessageProgressed(ChatMessage Message) : ChatEvent;
 
 /// <summary>

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
+using Google.Protobuf;
 using SecureChat.Client.Accounts;
 using SecureChat.Client.Groups;
 using SecureChat.Client.LocalStore;
@@ -25,11 +26,12 @@ internal sealed class EventFeed : IDisposable
         Announce();
     }
 
-    /// <summary>Keeps an event with the changes that it is about.</summary>
+    /// <summary>Keeps an event with the changes that it is about. A message's changes that were not told yet are told as one.</summary>
     public void Add(StoreTransaction rows, EventRecord record)
     {
-        var name = string.Create(CultureInfo.InvariantCulture, $"{Ids.New():N}");
-        rows.Put(Tables.Events, name, record);
+        var mark = Ids.New();
+        record.Mark = mark.ToBytes();
+        rows.Put(Tables.Events, NameOf(record) ?? string.Create(CultureInfo.InvariantCulture, $"{mark:N}"), record);
         rows.Afterwards(Announce);
     }
 
@@ -58,21 +60,15 @@ internal sealed class EventFeed : IDisposable
 
         while (await turns.RunAsync(async rows => await rows.ListAsync(Tables.Events, ct), ct) is { Count: > 0 } kept)
         {
-            foreach (var (name, record) in kept)
+            foreach (var name in kept.Select(row => row.Key))
             {
-                var told = await turns.RunAsync(rows => MaterialiseAsync(rows, record, ct), ct);
+                var (told, mark) = await turns.RunAsync(rows => MaterialiseAsync(rows, name, ct), ct);
                 if (told is not null)
                 {
                     yield return told;
                 }
 
-                await turns.RunAsync(
-                    rows =>
-                    {
-                        rows.Remove(Tables.Events, name);
-                        return Task.CompletedTask;
-                    },
-                    ct);
+                await turns.RunAsync(rows => TakeAsync(rows, name, mark, ct), ct);
             }
         }
     }
@@ -86,6 +82,31 @@ internal sealed class EventFeed : IDisposable
             _news.Release();
         }
     }
+
+    /// <summary>Where news of a message waits that the next of its kind replaces; null: each is told.</summary>
+    private static string? NameOf(EventRecord record) => record.BodyCase switch
+    {
+        EventRecord.BodyOneofCase.Changed => NameOf("changed", record.Changed),
+        EventRecord.BodyOneofCase.Progress => NameOf("progress", record.Progress),
+        _ => null,
+    };
+
+    private static string NameOf(string kind, EventRecord.Types.ContentName of) =>
+        $"{kind}/{Tables.Hex(of.Conversation)}/{Tables.Key(of.Sender, of.Id)}";
+
+    /// <summary>Takes away what was told, unless the message has changed since: that is still to be told.</summary>
+    private static async Task TakeAsync(StoreTransaction rows, string name, ByteString? mark, CancellationToken ct)
+    {
+        if ((await rows.ReadAsync(Tables.Events, name, ct))?.Mark == mark)
+        {
+            rows.Remove(Tables.Events, name);
+        }
+    }
+
+    private static async Task<(ChatEvent? Told, ByteString? Mark)> MaterialiseAsync(StoreTransaction rows, string name, CancellationToken ct) =>
+        await rows.ReadAsync(Tables.Events, name, ct) is { } record
+            ? (await MaterialiseAsync(rows, record, ct), record.Mark)
+            : (null, null);
 
     private static async Task<ChatEvent?> MaterialiseAsync(StoreTransaction rows, EventRecord record, CancellationToken ct) =>
         record.BodyCase switch
