@@ -44,6 +44,9 @@ internal static class Tables
 
     public static readonly Table<EarlyRecord> Early = new("early", EarlyRecord.Parser);
 
+    /// <summary>Contents that another device of the account has read and that have not come here, and when it did.</summary>
+    public static readonly Table<SeenRecord> EarlyReads = new("early-reads", SeenRecord.Parser);
+
     public static readonly Table<EventRecord> Events = new("events", EventRecord.Parser);
 
     public static readonly Table<BackupRecord> Backups = new("backups", BackupRecord.Parser);

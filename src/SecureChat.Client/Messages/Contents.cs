@@ -183,11 +183,7 @@ internal sealed class Contents(
                 await conversations.ShowAsync(rows, GroupRecords.ConversationOf(sent.Group), device.Account, sent, isFromElsewhere: true, ct);
                 break;
             case SyncMessage.BodyOneofCase.Read:
-                foreach (var content in sync.Read.Contents)
-                {
-                    await conversations.ReadAsync(rows, ConversationOf(content).ToGuid(), content.Sender, content.Id, Sane(sync.Read.At), ct);
-                }
-
+                await ReadElsewhereAsync(rows, sync.Read, ct);
                 break;
             case SyncMessage.BodyOneofCase.Opened when sync.Opened.Content is { } opened:
                 await conversations.EraseAsync(rows, ConversationOf(opened), opened.Sender, opened.Id, ct);
@@ -203,6 +199,26 @@ internal sealed class Contents(
                 Contacts.Put(rows, known);
                 break;
         }
+    }
+
+    private async Task ReadElsewhereAsync(StoreTransaction rows, Read read, CancellationToken ct)
+    {
+        var early = new List<EventRecord.Types.ContentName>();
+        foreach (var content in read.Contents.Where(content => content is { Sender.Length: 16, Id.Length: 16, Conversation.Length: 0 or 16 }))
+        {
+            var with = ConversationOf(content);
+            if (await rows.ReadAsync(Tables.Messages(with), Tables.Key(content.Sender, content.Id), ct) is null)
+            {
+                early.Add(new EventRecord.Types.ContentName { Conversation = with, Sender = content.Sender, Id = content.Id });
+            }
+            else
+            {
+                await conversations.ReadAsync(rows, with.ToGuid(), content.Sender, content.Id, Sane(read.At), ct);
+            }
+        }
+
+        await EarlyReads.KeepAsync(rows, early, Sane(read.At), ct);
+        rows.Afterwards(device.Wake);
     }
 
     /// <summary>What is kept back and must not be shown any more keeps its place alone.</summary>

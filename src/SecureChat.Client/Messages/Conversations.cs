@@ -174,6 +174,11 @@ internal sealed class Conversations(Device device, Outbox outbox, GroupOutbox gr
             device.Events.Add(rows, new EventRecord { Message = NameOf(message.Conversation, message.Sender, message.Id) });
         }
 
+        if (await EarlyReads.TakeAsync(rows, message.Conversation, message.Sender, content.Id, ct) is { } readAt)
+        {
+            await ReadAsync(rows, with, message.Sender, content.Id, readAt, ct);
+        }
+
         await ApplyEarlyAsync(rows, with, content.Id, ct);
     }
 

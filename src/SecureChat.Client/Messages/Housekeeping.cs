@@ -167,7 +167,7 @@ internal sealed class Housekeeping(
         await device.Turns.RunAsync(
             async rows =>
             {
-                foreach (var table in new[] { Tables.Seen, Tables.Erased, Tables.Confirmed, Tables.Asked })
+                foreach (var table in new[] { Tables.Seen, Tables.Erased, Tables.Confirmed, Tables.Asked, Tables.EarlyReads })
                 {
                     foreach (var (name, _) in (await rows.ListAsync(table, ct)).Where(row => row.Record.At < oldest))
                     {
