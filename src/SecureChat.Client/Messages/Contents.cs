@@ -12,9 +12,6 @@ internal sealed class Contents(
 {
     private const int ProfileKeySize = 32;
 
-    /// <summary>Streams are named sender.device, and .conversation in a group.</summary>
-    private const int GroupPart = 2;
-
     private const uint LongestExpiry = 4 * 7 * 24 * 3600;
 
     /// <summary>Clocks differ: a content from further ahead is taken as from now.</summary>
@@ -59,9 +56,7 @@ internal sealed class Contents(
         DateTimeOffset? next = null;
         foreach (var (name, stream) in await rows.ListAsync(Tables.Streams, ct))
         {
-            var parts = name.Split('.');
-            var sender = Guid.ParseExact(parts[0], "N");
-            var with = parts.Length > GroupPart ? Guid.ParseExact(parts[GroupPart], "N") : sender;
+            var (sender, with) = HeldContents.OfStream(name);
             var shown = Arrivals.ReleaseOverdue(stream, device.Now, device.Options.OrderPatience);
             if (shown.Count > 0)
             {
@@ -187,7 +182,7 @@ internal sealed class Contents(
                 break;
             case SyncMessage.BodyOneofCase.Opened when sync.Opened.Content is { } opened:
                 await conversations.EraseAsync(rows, ConversationOf(opened), opened.Sender, opened.Id, ct);
-                await EmptyHeldAsync(rows, opened, ct);
+                rows.Afterwards(device.Wake);
                 break;
             case SyncMessage.BodyOneofCase.Confirmed:
                 await receipts.ConfirmedElsewhereAsync(rows, sync.Confirmed, ct);
@@ -219,21 +214,6 @@ internal sealed class Contents(
 
         await EarlyReads.KeepAsync(rows, early, Sane(read.At), ct);
         rows.Afterwards(device.Wake);
-    }
-
-    /// <summary>What is kept back and must not be shown any more keeps its place alone.</summary>
-    private static async Task EmptyHeldAsync(StoreTransaction rows, ContentName name, CancellationToken ct)
-    {
-        foreach (var (stream, record) in await rows.ListAsync(Tables.Streams, ct))
-        {
-            var held = record.Held.FirstOrDefault(held => held.Content.Id == name.Id);
-            if (held is not null && stream.StartsWith($"{name.Sender.ToGuid():N}.", StringComparison.Ordinal))
-            {
-                held.Content.ClearBody();
-                rows.Put(Tables.Streams, stream, record);
-                rows.ErasesRemoved = true;
-            }
-        }
     }
 
     private async Task LearnProfileKeyAsync(StoreTransaction rows, Arrived arrived, CancellationToken ct)

@@ -70,6 +70,8 @@ internal sealed class Conversations(Device device, Outbox outbox, GroupOutbox gr
     {
         var (table, name) = (Tables.Messages(with), Tables.Key(sender, id));
         rows.Put(Tables.Erased, name, new SeenRecord { At = device.Now.Milliseconds() });
+        rows.Remove(Tables.Early, Tables.Key(with, id));
+        rows.ErasesRemoved = true;
         if (await rows.ReadAsync(table, name, ct) is not { } message)
         {
             return;
@@ -83,7 +85,6 @@ internal sealed class Conversations(Device device, Outbox outbox, GroupOutbox gr
 
         rows.Remove(table, name);
         rows.Remove(Tables.Timed, name);
-        rows.ErasesRemoved = true;
         device.Events.Add(rows, new EventRecord { Erased = NameOf(with, sender, id) });
     }
 
@@ -107,7 +108,8 @@ internal sealed class Conversations(Device device, Outbox outbox, GroupOutbox gr
             }
         }
 
-        foreach (var due in new[] { await outbox.SweepAsync(rows, ct), await groupOutbox.SweepAsync(rows, ct) })
+        var held = new HeldContents(device);
+        foreach (var due in new[] { await outbox.SweepAsync(rows, ct), await groupOutbox.SweepAsync(rows, ct), await held.SweepAsync(rows, ct) })
         {
             next = next is null || due < next ? due ?? next : next;
         }

@@ -210,7 +210,8 @@ internal sealed class Outbox(Device device, Delivery delivery) : IDisposable
             : null;
     }
 
-    private static Content Inside(Content content) => content.Sync?.Sent?.Content ?? content;
+    /// <summary>What a copy for one's own devices is a copy of; any other content itself.</summary>
+    public static Content Inside(Content content) => content.Sync?.Sent?.Content ?? content;
 
     /// <summary>Everything for an account, now: its identity was agreed to. Copies that the server took for the one before are of no use to it.</summary>
     public async Task ResumeAsync(StoreTransaction rows, Guid recipient, CancellationToken ct)

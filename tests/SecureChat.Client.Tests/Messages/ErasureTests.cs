@@ -125,7 +125,7 @@ public sealed class ErasureTests
         await alice.SendAsync(bob, "before");
         await tablet.TextAsync("before");
         await tablet.Client.DisconnectAsync(Ct);
-        await ForgetLastAsync(tablet, alice);
+        await tablet.ForgetLastAsync(alice);
 
         await alice.Client.SendAsync(bob.Account, OnceFile, Ct);
         var once = (await bob.EventAsync<MessageReceived>(told => told.Message.IsViewOnce)).Message;
@@ -246,15 +246,4 @@ public sealed class ErasureTests
         Sender = with.Account.ToBytes(),
         Id = ByteString.CopyFrom(RandomNumberGenerator.GetBytes(16)),
     });
-
-    // As if the last that came from somebody's phone were missing still.
-    private static async Task ForgetLastAsync(Person device, Person from)
-    {
-        var rows = new StoreTransaction(device.Options.Store);
-        var name = $"{from.Account:N}.1";
-        var stream = (await rows.ReadAsync(Tables.Streams, name, Ct))!;
-        stream.Next--;
-        rows.Put(Tables.Streams, name, stream);
-        await rows.CommitAsync(Ct);
-    }
 }

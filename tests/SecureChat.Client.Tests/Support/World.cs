@@ -179,6 +179,17 @@ internal sealed class Person : IAsyncDisposable
         await Options.Store.CommitAsync([.. sessions.Select(row => new RowChange(Tables.Sessions, row.Key, null))], World.Ct);
     }
 
+    /// <summary>As if the last that came from somebody's phone were missing still: what comes after it is kept back.</summary>
+    public async Task ForgetLastAsync(Person from)
+    {
+        var rows = new StoreTransaction(Options.Store);
+        var name = $"{from.Account:N}.1";
+        var stream = (await rows.ReadAsync(Tables.Streams, name, World.Ct))!;
+        stream.Next--;
+        rows.Put(Tables.Streams, name, stream);
+        await rows.CommitAsync(World.Ct);
+    }
+
     public async Task<Progress> ProgressAsync(ChatMessage message) =>
         (await Client.FindAsync(message.Conversation, message.Sender, message.Id, World.Ct))!.Progress;
 
