@@ -82,7 +82,7 @@ internal sealed class Contents(
         var isInGroup = !content.Group.IsEmpty;
         var name = Tables.Key(sender.ToBytes(), content.Id);
         var isRepeated = await rows.ReadAsync(Tables.Seen, name, ct) is not null;
-        await receipts.DeliveredAsync(rows, sender, content.Id, isSilent, isInGroup && await IsAgreedAsync(rows, arrived, ct), isRepeated, ct);
+        await receipts.DeliveredAsync(rows, sender, content.Id, isSilent, isInGroup && await IsAgreedAsync(rows, content.Group, ct), isRepeated, ct);
         if (isRepeated)
         {
             return;
@@ -102,22 +102,9 @@ internal sealed class Contents(
         await ShowAsync(rows, with, sender, shown, ct);
     }
 
-    // What this account's other device sends there, its person has written.
-    private async Task<bool> IsAgreedAsync(StoreTransaction rows, Arrived arrived, CancellationToken ct)
-    {
-        if (await GroupRecords.FindAsync(rows, GroupRecords.ConversationOf(arrived.Content.Group), ct) is not { } record)
-        {
-            return false;
-        }
-
-        if (arrived.Sender == device.Account && !record.Agreed)
-        {
-            record.Agreed = true;
-            GroupRecords.Put(rows, record);
-        }
-
-        return await GroupRecords.IsAgreedAsync(rows, record, ct);
-    }
+    private static async Task<bool> IsAgreedAsync(StoreTransaction rows, ByteString group, CancellationToken ct) =>
+        await GroupRecords.FindAsync(rows, GroupRecords.ConversationOf(group), ct) is { } record
+        && await GroupRecords.IsAgreedAsync(rows, record, ct);
 
     // Who came later, a device or a member, has no claim to what came before: others may have confirmed it, and it is not sent again.
     private StreamRecord BeginStream(Order order, bool isInGroup) =>
@@ -175,6 +162,7 @@ internal sealed class Contents(
                 await conversations.ShowAsync(rows, recipient, device.Account, sync.Sent.Content, isFromElsewhere: true, ct);
                 break;
             case SyncMessage.BodyOneofCase.Sent when sync.Sent.Content is { Id.Length: 16, Group.Length: GroupRules.IdSize } sent:
+                await AgreeAsync(rows, sent.Group, ct);
                 await conversations.ShowAsync(rows, GroupRecords.ConversationOf(sent.Group), device.Account, sent, isFromElsewhere: true, ct);
                 break;
             case SyncMessage.BodyOneofCase.Read:
@@ -193,6 +181,15 @@ internal sealed class Contents(
                 known.Name = sync.Contact.HasName ? sync.Contact.Name : known.Name;
                 Contacts.Put(rows, known);
                 break;
+        }
+    }
+
+    private static async Task AgreeAsync(StoreTransaction rows, ByteString group, CancellationToken ct)
+    {
+        if (await GroupRecords.FindAsync(rows, GroupRecords.ConversationOf(group), ct) is { } record)
+        {
+            record.Agreed = true;
+            GroupRecords.Put(rows, record);
         }
     }
 

@@ -70,6 +70,25 @@ public sealed class GroupPrivacyTests
         await world.UntilAsync(async () => await alice.ProgressAsync(sent) == Progress.Delivered);
     }
 
+    [Fact]
+    public async Task What_one_device_writes_in_a_group_is_agreement_on_the_others_too()
+    {
+        await using var world = await World.StartAsync();
+        var (bob, mallory) = (await world.PersonAsync(), await world.PersonAsync());
+        var tablet = await world.LinkedAsync(bob);
+        await mallory.SendAsync(bob, "hi");
+        await tablet.TextAsync("hi");
+        var group = await world.GroupAsync(mallory, bob);
+        await world.AgreeAsync(group, 1, tablet);
+        await mallory.Client.SendAsync(group, "are you there?", Ct);
+        await tablet.TextAsync("are you there?");
+        Assert.False((await tablet.RecordAsync(group)).Agreed);
+
+        await bob.Client.SendAsync(group, "who are you?", Ct);
+
+        await world.UntilAsync(async () => (await tablet.RecordAsync(group)).Agreed);
+    }
+
     private static ConcurrentQueue<string> Answers(World world) =>
         world.Asked(request => request.Method != HttpMethod.Get, request => $"{request.Method} {request.RequestUri!.AbsolutePath}");
 }
