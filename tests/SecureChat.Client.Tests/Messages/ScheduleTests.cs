@@ -23,35 +23,30 @@ public sealed class ScheduleTests(ITestOutputHelper output)
 
     private static int Count => int.Parse(Environment.GetEnvironmentVariable("CHAT_TEST_SCHEDULES") ?? "100", CultureInfo.InvariantCulture);
 
-    [Fact]
-    public async Task Who_is_there_within_one_life_of_the_other_gets_everything_once_and_in_order()
+    [Theory]
+    [InlineData(120)]
+    [InlineData(30)]
+    public async Task Who_is_there_within_one_life_of_the_other_gets_everything_once_and_in_order(int minutes)
     {
-        var delays = new List<TimeSpan>();
-        var seed = 1;
-        for (var done = 0; done < Count; done += PairsAtOnce)
-        {
-            await using var world = await World.StartAsync();
-            var pairs = new List<Pair>();
-            for (var i = 0; i < Math.Min(PairsAtOnce, Count - done); i++)
-            {
-                var random = new Random(seed++);
-                var first = Windows(random);
-                pairs.Add(await Pair.MakeAsync(world, first, Near(random, first), random));
-            }
+        var (count, life) = (Count * minutes / 120, TimeSpan.FromMinutes(minutes));
 
-            await PlayAsync(world, pairs, Day + Life);
-            foreach (var pair in pairs)
-            {
-                Assert.Equal(pair.Expected, pair.Shown);
-                delays.AddRange(await pair.DelaysAsync());
-            }
-        }
+        var delays = await DelaysAsync(count, life, (random, first) => Near(random, first, life), stays: false);
 
-        delays.Sort();
-        output.WriteLine(string.Create(
-            CultureInfo.InvariantCulture,
-            $"{Count} schedules, {delays.Count} texts, 0 lost, 0 twice; delay: median {At(delays, 50)} min, 90 %: {At(delays, 90)}, 99 %: {At(delays, 99)}, longest {At(delays, 100)}"));
-        Assert.Equal(Count * Texts, delays.Count);
+        Report($"{count} schedules, a life of {minutes} min, the other within it", delays);
+        Assert.Equal(count * Texts, delays.Count);
+    }
+
+    [Theory]
+    [InlineData(120)]
+    [InlineData(30)]
+    public async Task Whoever_comes_first_and_whenever_nothing_is_lost_shown_twice_or_out_of_order_once_both_are_there(int minutes)
+    {
+        var (count, life) = (Count / 4, TimeSpan.FromMinutes(minutes));
+
+        var delays = await DelaysAsync(count, life, Around, stays: true);
+
+        Report($"{count} schedules, a life of {minutes} min, the other up to 120 min before or after", delays);
+        Assert.Equal(count * Texts, delays.Count);
     }
 
     [Fact]
@@ -68,7 +63,7 @@ public sealed class ScheduleTests(ITestOutputHelper output)
                 var random = new Random(seed++);
                 var first = Windows(random);
                 var second = first.Select(window => new Window(window.Begin + Life + Minutes(random, -30, 120), Minutes(random, 4, 20))).ToList();
-                pairs.Add(await Pair.MakeAsync(world, first, second, random));
+                pairs.Add(await Pair.MakeAsync(world, first, second, random, Life));
             }
 
             await PlayAsync(world, pairs, Day + Life);
@@ -97,6 +92,50 @@ public sealed class ScheduleTests(ITestOutputHelper output)
         Assert.InRange(told, 1, (Count / 4 * Texts) - 1);
     }
 
+    /// <summary>Plays so many pairs of days; everything must come, once and in order.</summary>
+    /// <param name="stays">Whether both are there for good at the end.</param>
+    private static async Task<List<TimeSpan>> DelaysAsync(
+        int count, TimeSpan life, Func<Random, List<Window>, List<Window>> second, bool stays)
+    {
+        var delays = new List<TimeSpan>();
+        var seed = 1;
+        for (var done = 0; done < count; done += PairsAtOnce)
+        {
+            await using var world = await World.StartAsync(("Messages:Life", life.ToString("c", CultureInfo.InvariantCulture)));
+            var pairs = new List<Pair>();
+            for (var i = 0; i < Math.Min(PairsAtOnce, count - done); i++)
+            {
+                var random = new Random(seed++);
+                var first = Windows(random);
+                pairs.Add(await Pair.MakeAsync(world, first, second(random, first), random, life));
+            }
+
+            await PlayAsync(world, pairs, Day + Life);
+            foreach (var person in pairs.Where(_ => stays).SelectMany(pair => new[] { pair.Alice, pair.Bob }))
+            {
+                await person.Client.ConnectAsync(Ct);
+            }
+
+            for (var i = 0; stays && i < 10; i++)
+            {
+                await world.PassAsync(TimeSpan.FromMinutes(1));
+            }
+
+            foreach (var pair in pairs)
+            {
+                Assert.Equal(pair.Expected, pair.Shown);
+                delays.AddRange(await pair.DelaysAsync());
+            }
+        }
+
+        delays.Sort();
+        return delays;
+    }
+
+    private void Report(string what, List<TimeSpan> delays) => output.WriteLine(string.Create(
+        CultureInfo.InvariantCulture,
+        $"{what}: {delays.Count} texts, 0 lost, 0 twice; delay: median {At(delays, 50)} min, 90 %: {At(delays, 90)}, 99 %: {At(delays, 99)}, longest {At(delays, 100)}"));
+
     private static TimeSpan Minutes(Random random, int least, int most) => TimeSpan.FromMinutes(random.Next(least, most + 1));
 
     private static double At(List<TimeSpan> sorted, int percent) =>
@@ -116,8 +155,12 @@ public sealed class ScheduleTests(ITestOutputHelper output)
     }
 
     // For each time that the one comes the other does too, within one life of what the server keeps.
-    private static List<Window> Near(Random random, List<Window> others) =>
-        [.. others.Select(other => new Window(other.Begin + Minutes(random, 0, (int)(Life * 7 / 8).TotalMinutes - 2), Minutes(random, 4, 40)))];
+    private static List<Window> Near(Random random, List<Window> others, TimeSpan life) =>
+        [.. others.Select(other => new Window(other.Begin + Minutes(random, 0, (int)(life * 7 / 8).TotalMinutes - 2), Minutes(random, 4, 40)))];
+
+    // The same, or before it, up to two hours: the last time may be too late, or too early.
+    private static List<Window> Around(Random random, List<Window> others) =>
+        [.. others.Select(other => new Window(other.Begin + Minutes(random, -120, 120), Minutes(random, 4, 40)))];
 
     private static async Task PlayAsync(World world, List<Pair> pairs, TimeSpan length)
     {
@@ -174,11 +217,11 @@ public sealed class ScheduleTests(ITestOutputHelper output)
 
         public List<string> Expected { get; } = [];
 
-        public static async Task<Pair> MakeAsync(World world, List<Window> first, List<Window> second, Random random)
+        public static async Task<Pair> MakeAsync(World world, List<Window> first, List<Window> second, Random random, TimeSpan life)
         {
             var (alice, bob) = (
-                await world.PersonAsync(options => options with { GiveUpAfter = GiveUpAfter }),
-                await world.PersonAsync(options => options with { GiveUpAfter = GiveUpAfter }));
+                await world.PersonAsync(options => options with { GiveUpAfter = GiveUpAfter, ServerLife = life }),
+                await world.PersonAsync(options => options with { GiveUpAfter = GiveUpAfter, ServerLife = life }));
             await alice.SendAsync(bob, "hello");
             await bob.TextAsync("hello");
             await bob.Client.AcceptAsync(alice.Account, Ct);

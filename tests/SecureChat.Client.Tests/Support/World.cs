@@ -23,10 +23,10 @@ internal sealed class World : IAsyncDisposable
 
     public static CancellationToken Ct => TestContext.Current.CancellationToken;
 
-    public static async Task<World> StartAsync()
+    public static async Task<World> StartAsync(params (string Name, string Value)[] settings)
     {
         var clock = new FakeTimeProvider(new DateTimeOffset(2026, 3, 1, 12, 0, 0, TimeSpan.Zero));
-        return new World(await FakeServer.StartAsync(clock, Ct), clock);
+        return new World(await FakeServer.StartAsync(clock, Ct, settings), clock);
     }
 
     /// <summary>Somebody who has signed up and is connected.</summary>
