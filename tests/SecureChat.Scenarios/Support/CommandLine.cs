@@ -84,6 +84,10 @@ internal sealed partial class CommandLine : IDisposable
     /// <summary>Starts <c>chat</c>, which sends each line that it is given.</summary>
     public Chatting Chat(Guid with) => new(Start("chat", with.ToString(), "--json"));
 
+    /// <summary>Starts <c>chat</c> in a terminal of its own, which it fills.</summary>
+    public ScreenOf ChatOnScreen(string with) =>
+        new(StartIn("script", "-qfec", $"stty cols 100 rows 30; exec '{Program}' chat {with}", "/dev/null"));
+
     /// <summary>A file in this person's folder.</summary>
     public string FileOf(string name, byte[] content)
     {
@@ -104,9 +108,11 @@ internal sealed partial class CommandLine : IDisposable
         }
     }
 
-    private Process Start(params string[] args)
+    private Process Start(params string[] args) => StartIn(Program, args);
+
+    private Process StartIn(string program, params string[] args)
     {
-        var start = new ProcessStartInfo(Program, args) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(program, args) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (var (name, value) in Variables)
         {
             start.Environment[name] = value;
