@@ -16,6 +16,8 @@ public sealed class CommandLines(Worlds worlds, LibsignalPeer peer, ITestOutputH
 {
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
+    private static int Kills => int.Parse(Environment.GetEnvironmentVariable("CHAT_TEST_KILLS") ?? "12", CultureInfo.InvariantCulture);
+
     [Theory]
     [InlineData(StorePair.Embedded)]
     [InlineData(StorePair.Shared)]
@@ -23,21 +25,24 @@ public sealed class CommandLines(Worlds worlds, LibsignalPeer peer, ITestOutputH
     {
         await using var world = await worlds.StartAsync(stores, peer, Ct);
         var bob = (await world.PersonAsync("bob", Ct)).Primary;
-        using var alice = await CommandLine.RegisterAsync(world, Canary("alice") + "@canary.example", Ct);
+        string[] words = [Canary("libsignal"), Canary("line"), Canary("alice")];
+        using var alice = await CommandLine.RegisterAsync(world, words[2] + "@canary.example", Ct);
 
-        await bob.SendAsync(alice.Account, Padded(1, content => content.Text = new Text { Body = "from libsignal" }), Ct);
+        await bob.SendAsync(alice.Account, Padded(1, content => content.Text = new Text { Body = words[0] }), Ct);
+        await AssertUnseenAsync(world, alice.Account, words);
         var heard = Messages(await alice.RunAsync(Ct, "receive")).Single();
-        await alice.RunAsync(Ct, "send", bob.Owner.Account.ToString(), "from the command line", "--reply-to", heard.GetProperty("id").GetString()!);
+        await alice.RunAsync(Ct, "send", bob.Owner.Account.ToString(), words[1], "--reply-to", heard.GetProperty("id").GetString()!);
         var answer = await NextAsync(bob, Content.BodyOneofCase.Text);
         await bob.SendAsync(alice.Account, Padded(2, content => content.Reaction = new Reaction { Target = answer.Id, Emoji = "👍" }), Ct);
         await bob.SendAsync(alice.Account, Padded(3, content => content.Receipt = Delivered(answer.Id)), Ct);
         var changed = (await alice.RunAsync(Ct, "receive")).Last(told => told.GetProperty("type").GetString() == "progress");
 
-        Assert.Equal(("from libsignal", bob.Owner.Account), (heard.GetProperty("text").GetString(), heard.GetProperty("sender").GetGuid()));
-        Assert.Equal("from the command line", answer.Text.Body);
+        Assert.Equal((words[0], bob.Owner.Account), (heard.GetProperty("text").GetString(), heard.GetProperty("sender").GetGuid()));
+        Assert.Equal(words[1], answer.Text.Body);
         Assert.Equal(heard.GetProperty("id").GetGuid(), new Guid(answer.Text.ReplyTo.Span, bigEndian: true));
         Assert.Equal("Delivered", changed.GetProperty("progress").GetString());
         Assert.Equal("👍", changed.GetProperty("reactions").GetProperty(bob.Owner.Account.ToString()).GetString());
+        await AssertUnseenAsync(world, alice.Account, words);
     }
 
     [Theory]
@@ -90,14 +95,14 @@ public sealed class CommandLines(Worlds worlds, LibsignalPeer peer, ITestOutputH
     [Fact]
     public async Task A_recipient_killed_at_any_moment_loses_nothing_and_keeps_nothing_twice()
     {
-        var kills = int.Parse(Environment.GetEnvironmentVariable("CHAT_TEST_KILLS") ?? "12", CultureInfo.InvariantCulture);
+        string[] words = [Canary("message"), Canary("alice"), Canary("bob")];
         await using var world = await worlds.StartAsync(StorePair.Embedded, peer, Ct);
-        using var alice = await CommandLine.RegisterAsync(world, Canary("alice") + "@canary.example", Ct);
-        using var bob = await CommandLine.RegisterAsync(world, Canary("bob") + "@canary.example", Ct);
+        using var alice = await CommandLine.RegisterAsync(world, words[1] + "@canary.example", Ct);
+        using var bob = await CommandLine.RegisterAsync(world, words[2] + "@canary.example", Ct);
         using var writing = CancellationTokenSource.CreateLinkedTokenSource(Ct);
-        var written = WriteAsync(alice, bob.Account, writing.Token);
+        var written = WriteAsync(alice, bob.Account, words[0], writing.Token);
 
-        for (var kill = 0; kill < kills; kill++)
+        for (var kill = 0; kill < Kills; kill++)
         {
             await using var program = bob.Follow();
 
@@ -108,13 +113,54 @@ public sealed class CommandLines(Worlds worlds, LibsignalPeer peer, ITestOutputH
 
         await writing.CancelAsync();
         var texts = await written;
+        await AssertUnseenAsync(world, alice.Account, words);
         await bob.RunAsync(Ct, "receive");
-        var kept = Messages(await bob.RunAsync(Ct, "history", alice.Account.ToString(), "--last", "1000000"))
-            .Select(message => message.GetProperty("text").GetString()!).ToList();
-        var shown = File.ReadAllLines(bob.FollowLog).Count(line => line.StartsWith("{\"type\":\"message\"", StringComparison.Ordinal));
+        var kept = await HistoryAsync(bob, alice.Account);
+        var shown = Followed(bob).Count;
 
-        output.WriteLine($"{kills} kills, {texts.Count} messages sent, {kept.Count} kept, {kept.Count - kept.Distinct().Count()} twice, {shown} printed before the end");
+        output.WriteLine($"{Kills} kills, {texts.Count} messages sent, {kept.Count} kept, {kept.Count - kept.Distinct().Count()} twice, {shown} printed before the end");
         Assert.Equal(texts, kept);
+        await AssertUnseenAsync(world, alice.Account, words);
+    }
+
+    [Fact]
+    public async Task A_sender_killed_at_any_moment_sends_all_that_it_kept_and_nothing_twice()
+    {
+        string[] words = [Canary("message"), Canary("alice"), Canary("bob")];
+        await using var world = await worlds.StartAsync(StorePair.Embedded, peer, Ct);
+        using var alice = await CommandLine.RegisterAsync(world, words[1] + "@canary.example", Ct);
+        using var bob = await CommandLine.RegisterAsync(world, words[2] + "@canary.example", Ct);
+        var (begun, kept) = (new List<string>(), new List<string>());
+        await using (var following = bob.Follow())
+        {
+            for (var kill = 0; kill < Kills; kill++)
+            {
+                await using var chat = alice.Chat(bob.Account);
+                var first = new TaskCompletionSource();
+                var writing = WriteUntilKilledAsync(chat, words[0], begun, kept, first);
+                await (kill % 2 == 0 ? first.Task : Task.CompletedTask);
+
+                // Amid its sending, or at any moment from its start.
+                await Task.Delay(TimeSpan.FromMilliseconds(RandomNumberGenerator.GetInt32(0, kill % 2 == 0 ? 2000 : 3000)), TimeProvider.System, Ct);
+                await chat.KillAsync(Ct);
+                await writing;
+            }
+
+            await AssertUnseenAsync(world, alice.Account, words);
+            await alice.RunAsync(Ct, "receive");
+            await following.WaitUntilAsync(() => Task.FromResult(kept.TrueForAll(Followed(bob).Contains)), Ct);
+        }
+
+        await bob.RunAsync(Ct, "receive");
+        var (shown, history) = (Followed(bob), await HistoryAsync(bob, alice.Account));
+        output.WriteLine($"{Kills} kills, {begun.Count} messages begun, {kept.Count} kept by the sender, {shown.Count} shown, {shown.Count - shown.Distinct().Count()} twice");
+        Assert.True(kept.Count >= Kills / 2, "it hardly came to send anything");
+        Assert.Empty(kept.Except(shown));
+
+        // Each once, in order; what was only begun may be there or not.
+        Assert.Equal(begun.Where(shown.Contains), shown);
+        Assert.Equal(shown, history);
+        await AssertUnseenAsync(world, alice.Account, words);
     }
 
     [Fact]
@@ -155,7 +201,7 @@ public sealed class CommandLines(Worlds worlds, LibsignalPeer peer, ITestOutputH
     }
 
     // One program that chats line by line, so that messages keep coming while the other is killed.
-    private static async Task<List<string>> WriteAsync(CommandLine alice, Guid to, CancellationToken ct)
+    private static async Task<List<string>> WriteAsync(CommandLine alice, Guid to, string word, CancellationToken ct)
     {
         var texts = new List<string>();
         await using var chat = alice.Chat(to);
@@ -163,7 +209,7 @@ public sealed class CommandLines(Worlds worlds, LibsignalPeer peer, ITestOutputH
         {
             while (true)
             {
-                var text = string.Create(CultureInfo.InvariantCulture, $"message {texts.Count + 1}");
+                var text = string.Create(CultureInfo.InvariantCulture, $"{word} {texts.Count + 1}");
 
                 // What is once begun is finished: only then is it known whether it was sent.
                 await chat.WriteAsync(text, Ct);
@@ -178,6 +224,50 @@ public sealed class CommandLines(Worlds worlds, LibsignalPeer peer, ITestOutputH
 
         await chat.EndAsync(Ct);
         return texts;
+    }
+
+    private static async Task WriteUntilKilledAsync(
+        Chatting chat, string word, List<string> begun, List<string> kept, TaskCompletionSource first)
+    {
+        try
+        {
+            while (true)
+            {
+                begun.Add(string.Create(CultureInfo.InvariantCulture, $"{word} {begun.Count + 1}"));
+                await chat.WriteAsync(begun[^1], Ct);
+                kept.Add(begun[^1]);
+                first.TrySetResult();
+                await Task.Delay(TimeSpan.FromMilliseconds(25), TimeProvider.System, Ct);
+            }
+        }
+        catch (IOException)
+        {
+            // It was killed.
+            first.TrySetResult();
+        }
+    }
+
+    // What the recipient's program has printed so far, each time that it did.
+    private static List<string> Followed(CommandLine person)
+    {
+        using var log = new StreamReader(new FileStream(person.FollowLog, FileMode.OpenOrCreate, FileAccess.Read, FileShare.ReadWrite));
+        var whole = log.ReadToEnd();
+        return TextsOf(Messages([.. whole[..(whole.LastIndexOf('\n') + 1)].Split('\n')
+            .Where(line => line.StartsWith('{')).Select(line => JsonDocument.Parse(line).RootElement)]));
+    }
+
+    private static async Task<List<string>> HistoryAsync(CommandLine person, Guid with) =>
+        TextsOf(Messages(await person.RunAsync(Ct, "history", with.ToString(), "--last", "1000000")));
+
+    private static List<string> TextsOf(IEnumerable<JsonElement> messages) => [.. messages.Select(message => message.GetProperty("text").GetString()!)];
+
+    // Neither words nor addresses are in the server's files, logs or metrics; the search can find: an account's id is, in bytes.
+    private static async Task AssertUnseenAsync(World world, Guid account, IEnumerable<string> words)
+    {
+        var haystack = Haystack.Of(world);
+        haystack.Add("metrics", await Canaries.ReadMetricsAsync(world.Server));
+        Assert.All(words, word => Assert.Empty(haystack.Find(word)));
+        Assert.NotEmpty(haystack.Find(account.ToByteArray(bigEndian: true)));
     }
 
     private static string Canary(string what) => $"{what}-{RandomNumberGenerator.GetHexString(24, lowercase: true)}";

@@ -166,6 +166,13 @@ internal sealed class Chatting(Process program) : IAsyncDisposable
         throw new IOException(await _failed);
     }
 
+    /// <summary><c>kill -9</c>.</summary>
+    public Task KillAsync(CancellationToken ct)
+    {
+        program.Kill();
+        return program.WaitForExitAsync(ct);
+    }
+
     /// <summary>Ends its input, and waits until everything is with the server.</summary>
     public async Task EndAsync(CancellationToken ct)
     {
