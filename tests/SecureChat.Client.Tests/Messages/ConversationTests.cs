@@ -121,8 +121,11 @@ public sealed class ConversationTests
         var bob = await world.PersonAsync();
         var isQuiet = false;
 
-        // Strangers have no right to send sealed, and so send under their names; an answer would be sealed.
-        var answers = world.Asked(request => isQuiet || request.RequestUri!.AbsolutePath == "/v1/sealed/messages", request => request.RequestUri!.AbsolutePath);
+        // Strangers have no right to send sealed, and so send under their names; an answer would be sealed. Keys that were used are made anew
+        // at a time that is drawn, and answer nobody.
+        var answers = world.Asked(
+            request => request.RequestUri!.AbsolutePath is "/v1/sealed/messages" || (isQuiet && request.RequestUri.AbsolutePath is not "/v1/keys"),
+            request => request.RequestUri!.AbsolutePath);
         for (var sent = 0; sent < probes; sent += EachOf)
         {
             var stranger = await world.PersonAsync();
