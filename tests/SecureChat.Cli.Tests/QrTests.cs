@@ -1,26 +1,10 @@
 using SecureChat.Cli.Tests.Support;
-using SecureChat.Client.Testing;
 
 namespace SecureChat.Cli.Tests;
 
 /// <summary>What the terminal draws to be scanned, read by somebody else's decoder.</summary>
-public sealed class QrTests : IAsyncLifetime
+public sealed class QrTests : CommandTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
-
-    private readonly DirectoryInfo _home = Directory.CreateTempSubdirectory("securechat-cli-");
-    private FakeServer _server = null!;
-
-    private static CancellationToken Ct => TestContext.Current.CancellationToken;
-
-    public async ValueTask InitializeAsync() => _server = await FakeServer.StartAsync(TimeProvider.System, Ct);
-
-    public async ValueTask DisposeAsync()
-    {
-        await _server.DisposeAsync();
-        _home.Delete(recursive: true);
-    }
-
     [Fact]
     public async Task The_safety_number_that_is_drawn_is_found_equal_different_or_of_another_version()
     {
@@ -56,7 +40,7 @@ public sealed class QrTests : IAsyncLifetime
         await UntilAsync(() => laptop.Screen.Contains("devices add ", StringComparison.Ordinal) || linking.IsCompleted);
         var code = QrReader.Text(laptop.Screen);
 
-        using var phone = Host(isPerson: false);
+        using var phone = Host();
         phone.Answer = async (_, _) =>
         {
             await UntilAsync(() => laptop.Screen.Contains("same number: ", StringComparison.Ordinal));
@@ -79,39 +63,6 @@ public sealed class QrTests : IAsyncLifetime
 
     private static string NumberOn(TypedHost host) => host.Screen.Split("the same number: ")[1][..7];
 
-    private static async Task UntilAsync(Func<bool> holds)
-    {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(Ct);
-        limit.CancelAfter(Patience);
-        while (!holds())
-        {
-            await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, limit.Token);
-        }
-    }
-
     private Task<string> CompareAsync(int code, string with, byte[] scanned) =>
         RunAsync(code, "-p", "alice", "verify", with, "--scanned", Convert.ToBase64String(scanned));
-
-    private async Task<string> RegisterAsync(string profile)
-    {
-        var told = await RunAsync(0, "-p", profile, "register", "--invite", await _server.CreateInviteAsync(Ct), "--server", "http://localhost");
-        return told.Split("You are ")[1][..36];
-    }
-
-    private async Task<string> RunAsync(int code, params string[] args)
-    {
-        using var host = Host(isPerson: false);
-        var ended = await Program.RunAsync(args, host, Ct);
-        Assert.True(ended == code, $"{string.Join(' ', args)}: {ended}\n{host.Screen}");
-        return host.Screen;
-    }
-
-    private TypedHost Host(bool isPerson)
-    {
-        var file = Path.Combine(_home.FullName, "passphrase");
-        File.WriteAllText(file, "correct horse battery");
-        var host = new TypedHost(_server.Network, _home.FullName) { IsPerson = isPerson };
-        host.Variables["CHAT_PASSPHRASE_FILE"] = file;
-        return host;
-    }
 }

@@ -1,27 +1,10 @@
 using SecureChat.Cli.Tests.Support;
-using SecureChat.Client.Testing;
 
 namespace SecureChat.Cli.Tests;
 
 /// <summary>Commands that run at the same time.</summary>
-public sealed class SessionTests : IAsyncLifetime
+public sealed class SessionTests : CommandTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
-    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(20);
-
-    private readonly DirectoryInfo _home = Directory.CreateTempSubdirectory("securechat-cli-");
-    private FakeServer _server = null!;
-
-    private static CancellationToken Ct => TestContext.Current.CancellationToken;
-
-    public async ValueTask InitializeAsync() => _server = await FakeServer.StartAsync(TimeProvider.System, Ct);
-
-    public async ValueTask DisposeAsync()
-    {
-        await _server.DisposeAsync();
-        _home.Delete(recursive: true);
-    }
-
     [Fact]
     public async Task A_message_shows_at_once_in_a_terminal_that_follows()
     {
@@ -90,11 +73,11 @@ public sealed class SessionTests : IAsyncLifetime
     public async Task A_message_without_a_network_is_kept_and_goes_out_with_the_next_command()
     {
         var (_, bob) = (await RegisterAsync("alice"), await RegisterAsync("bob"));
-        _server.Network.IsDown = true;
+        Server.Network.IsDown = true;
         using var cut = Host();
 
         Assert.Equal(4, await Program.RunAsync(["-p", "alice", "send", bob, "sent in a tunnel"], cut, Ct));
-        _server.Network.IsDown = false;
+        Server.Network.IsDown = false;
         await RunAsync("-p", "alice", "receive");
 
         Assert.Contains("sent in a tunnel", await RunAsync("-p", "bob", "receive"), StringComparison.Ordinal);
@@ -103,7 +86,7 @@ public sealed class SessionTests : IAsyncLifetime
     [Fact]
     public async Task A_passphrase_opens_the_same_store_however_its_accents_were_typed()
     {
-        var passphrase = Path.Combine(_home.FullName, "passphrase");
+        var passphrase = Path.Combine(Home.FullName, "passphrase");
         await File.WriteAllTextAsync(passphrase, "Gr\u00fcn und \u00c5ngstrom", Ct);
         await RegisterAsync("alice");
 
@@ -118,7 +101,7 @@ public sealed class SessionTests : IAsyncLifetime
     public async Task A_preview_has_8_KiB_at_most(int bytes, int code)
     {
         var (_, bob) = (await RegisterAsync("alice"), await RegisterAsync("bob"));
-        var picture = Path.Combine(_home.FullName, "picture.jpg");
+        var picture = Path.Combine(Home.FullName, "picture.jpg");
         await File.WriteAllBytesAsync(picture, new byte[bytes], Ct);
         using var host = Host();
 
@@ -130,17 +113,17 @@ public sealed class SessionTests : IAsyncLifetime
     public async Task A_file_that_opens_once_is_still_there_when_its_way_was_cut()
     {
         var (alice, bob) = (await RegisterAsync("alice"), await RegisterAsync("bob"));
-        var (sent, fetched) = (Path.Combine(_home.FullName, "sent.txt"), Path.Combine(_home.FullName, "fetched.txt"));
+        var (sent, fetched) = (Path.Combine(Home.FullName, "sent.txt"), Path.Combine(Home.FullName, "fetched.txt"));
         await File.WriteAllTextAsync(sent, "once", Ct);
         await RunAsync("-p", "alice", "file", "send", bob, sent, "--view-once");
         var id = (await RunAsync("-p", "bob", "receive")).Split("securechat file get ")[1][..8];
         using var cut = Host();
         using var ends = CancellationTokenSource.CreateLinkedTokenSource(Ct);
-        _server.Network.Delay = (request, ct) => request.RequestUri!.AbsolutePath.StartsWith("/v1/media/", StringComparison.Ordinal) ? ends.CancelAsync() : Task.CompletedTask;
+        Server.Network.Delay = (request, ct) => request.RequestUri!.AbsolutePath.StartsWith("/v1/media/", StringComparison.Ordinal) ? ends.CancelAsync() : Task.CompletedTask;
 
         Assert.Equal(130, await Program.RunAsync(["-p", "bob", "file", "get", id, "--out", fetched], cut, ends.Token));
         Assert.False(File.Exists(fetched));
-        _server.Network.Delay = (_, _) => Task.CompletedTask;
+        Server.Network.Delay = (_, _) => Task.CompletedTask;
         await RunAsync("-p", "bob", "file", "get", id, "--out", fetched);
 
         Assert.Equal("once", await File.ReadAllTextAsync(fetched, Ct));
@@ -153,8 +136,7 @@ public sealed class SessionTests : IAsyncLifetime
         var (alice, bob) = (await RegisterAsync("alice"), await RegisterAsync("bob"));
         await RunAsync("-p", "alice", "contacts", "add", "bob", bob);
         await RunAsync("-p", "bob", "send", alice, "from bob");
-        using var host = new TypedHost(_server.Network, _home.FullName) { IsPerson = true };
-        GivePassphrase(host);
+        using var host = Host(isPerson: true);
         Type(host, "hi bob\r");
         using var ends = CancellationTokenSource.CreateLinkedTokenSource(Ct);
         var chatting = Program.RunAsync(["-p", "alice", "chat", "bob"], host, ends.Token);
@@ -211,47 +193,5 @@ public sealed class SessionTests : IAsyncLifetime
         {
             host.Keys.Enqueue(new ConsoleKeyInfo(key, key == '\r' ? ConsoleKey.Enter : ConsoleKey.None, false, false, false));
         }
-    }
-
-    private static async Task UntilAsync(Func<bool> holds)
-    {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(Ct);
-        limit.CancelAfter(Patience);
-        while (!holds())
-        {
-            await Task.Delay(Interval, TimeProvider.System, limit.Token);
-        }
-    }
-
-    private async Task<string> RegisterAsync(string profile)
-    {
-        var told = await RunAsync("-p", profile, "register", "--invite", await _server.CreateInviteAsync(Ct), "--server", "http://localhost");
-        return told.Split("You are ")[1][..36];
-    }
-
-    private async Task<string> RunAsync(params string[] args)
-    {
-        using var host = Host();
-        var code = await Program.RunAsync(args, host, Ct);
-        Assert.True(code == 0, $"{string.Join(' ', args)}: {code}\n{host.Screen}");
-        return host.Screen;
-    }
-
-    private TypedHost Host()
-    {
-        var host = new TypedHost(_server.Network, _home.FullName);
-        GivePassphrase(host);
-        return host;
-    }
-
-    private void GivePassphrase(TypedHost host)
-    {
-        var file = Path.Combine(_home.FullName, "passphrase");
-        if (!File.Exists(file))
-        {
-            File.WriteAllText(file, "correct horse battery");
-        }
-
-        host.Variables["CHAT_PASSPHRASE_FILE"] = file;
     }
 }
