@@ -7,25 +7,28 @@ using SecureChat.Tests;
 
 namespace SecureChat.Scenarios;
 
-/// <summary>docs/by-hand.md, done by a program that types what a person would: it shows what the page shows.</summary>
+/// <summary>The session by hand in the README, done by a program that types what a person would: it shows what the README shows.</summary>
 public sealed partial class ByHand(Worlds worlds, LibsignalPeer peer) : IDisposable
 {
-    private const string Page = "docs/by-hand.md";
-
     // What ./test has done already.
-    private const string Install = "(cd tests/libsignal-peer && npm ci)";
+    private const string Install = "(cd tests/libsignal-peer && npm ci)\n";
+
+    // After what the README shows: what waits for him is the server's word alone.
+    private const string WhatIsLeft = """
+        curl -s $api/v1/messages -H "$(as bob)" | jq -c '[.messages[].content]'
+        """;
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("securechat-by-hand-");
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task The_session_by_hand_goes_as_its_page_says()
+    public async Task The_session_by_hand_goes_as_the_README_says()
     {
-        var page = await File.ReadAllTextAsync(Path.Combine(WrittenTable.Root, Page), Ct);
+        var readme = await File.ReadAllTextAsync(Path.Combine(WrittenTable.Root, "README.md"), Ct);
         await using var world = await worlds.StartAsync(StorePair.Embedded, peer, Ct);
-        var shown = Blocks(page, "json");
-        using var shell = Start(world.Server, Blocks(page, "bash"));
+        var shown = Lines(Block(readme, "json"));
+        using var shell = Start(world.Server, Block(readme, "bash"));
         var errors = shell.StandardError.ReadToEndAsync(Ct);
 
         await TypeCodeAsync(shell, world.Server, nth: 1);
@@ -33,26 +36,26 @@ public sealed partial class ByHand(Worlds worlds, LibsignalPeer peer) : IDisposa
         var head = await ReadUntilAsync(shell, line => line.StartsWith('{'), errors);
         Assert.StartsWith("HTTP/1.1 204 ", head[0], StringComparison.Ordinal);
         var frames = await ReadUntilAsync(shell, line => line.Contains("queueEmpty", StringComparison.Ordinal), errors, head[^1]);
-        Assert.Equal(Lines(shown[0]).Select(Shape), frames.Select(Shape));
+        Assert.Equal(shown[..^2].Select(Shape), frames.Select(Shape));
 
-        // wscat's prompt stands before the answer.
-        await shell.StandardInput.WriteLineAsync(shown[1].Trim().Replace(Position(Lines(shown[0])[1]), Position(frames[1]), StringComparison.Ordinal));
+        // wscat's prompt stands before what is typed and, where nobody sees it typed, before the answer.
+        await shell.StandardInput.WriteLineAsync(Unprompted(shown[^2]).Replace(Position(shown[1]), Position(frames[1]), StringComparison.Ordinal));
         var answer = await shell.StandardOutput.ReadLineAsync(Ct) ?? await errors;
-        Assert.Equal(Shape(shown[2]), Shape(answer.TrimStart('>', ' ')));
+        Assert.Equal(Shape(shown[^1]), Shape(Unprompted(answer)));
         shell.StandardInput.Close();
-        Assert.Equal(shown[3].Trim(), await shell.StandardOutput.ReadLineAsync(Ct) ?? await errors);
+        Assert.Equal("""["GgA="]""", await shell.StandardOutput.ReadLineAsync(Ct) ?? await errors);
 
         await shell.WaitForExitAsync(Ct);
-        Assert.Equal((0, 4), (shell.ExitCode, shown.Count));
+        Assert.Equal(0, shell.ExitCode);
     }
 
     public void Dispose() => _folder.Delete(recursive: true);
 
-    // Files are made where it runs; of the repository it needs what the page names.
-    private Process Start(ServerProcess server, List<string> blocks)
+    // Files are made where it runs; of the repository it needs what the README names.
+    private Process Start(ServerProcess server, string script)
     {
-        Assert.Equal(Install, blocks[0].Trim());
-        var script = string.Concat(blocks.Skip(1));
+        Assert.StartsWith(Install, script, StringComparison.Ordinal);
+        script = script[Install.Length..] + WhatIsLeft;
         foreach (var (written, real) in new[] { ("http://localhost:8080", server.Api.GetLeftPart(UriPartial.Authority)), ("ws://localhost:8090/ws", server.Socket.ToString()) })
         {
             Assert.Contains(written, script, StringComparison.Ordinal);
@@ -93,10 +96,12 @@ public sealed partial class ByHand(Worlds worlds, LibsignalPeer peer) : IDisposa
         return lines;
     }
 
-    private static List<string> Blocks(string page, string language) =>
-        [.. Block().Matches(page).Where(block => block.Groups["language"].Value == language).Select(block => block.Groups["text"].Value)];
+    private static string Block(string page, string language) =>
+        Assert.Single(Blocks().Matches(page), block => block.Groups["language"].Value == language).Groups["text"].Value;
 
     private static string[] Lines(string text) => text.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+
+    private static string Unprompted(string line) => line.TrimStart('>', ' ');
 
     private static string Position(string frame) => JsonNode.Parse(frame)!["deliver"]!["position"]!.GetValue<string>();
 
@@ -112,7 +117,7 @@ public sealed partial class ByHand(Worlds worlds, LibsignalPeer peer) : IDisposa
         : name is "type" or "content" or "senderDevice" or "request" ? $"{name}={value}" : name;
 
     [GeneratedRegex(@"^```(?<language>\w+)\n(?<text>.*?)^```$", RegexOptions.Multiline | RegexOptions.Singleline)]
-    private static partial Regex Block();
+    private static partial Regex Blocks();
 
     [GeneratedRegex(@"challenge [\w-]+: (?<code>\d{6})")]
     private static partial Regex PrintedCode();
