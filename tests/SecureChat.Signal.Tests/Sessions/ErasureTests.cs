@@ -1,8 +1,11 @@
 using SecureChat.Signal.Groups;
 using SecureChat.Signal.Handshake;
 using SecureChat.Signal.Keys;
+using SecureChat.Signal.Media;
+using SecureChat.Signal.Primitives;
 using SecureChat.Signal.Provisioning;
 using SecureChat.Signal.Ratchet;
+using SecureChat.Signal.SealedSender;
 using SecureChat.Signal.Sessions;
 using SecureChat.Signal.Spqr;
 using SecureChat.Signal.Tests.Support;
@@ -224,6 +227,47 @@ public sealed class ErasureTests
 
         Assert.Equal(new byte[before.Length], small.ToArray());
         Assert.Equal(before, writer.Written[..before.Length].ToArray());
+    }
+
+    [Fact]
+    public void A_file_that_is_let_go_leaves_no_content_behind_and_takes_no_more()
+    {
+        byte[] key = MediaEncryption.NewKey(_random), content = _random.Bytes(MediaFormat.SegmentSize), header = new byte[MediaFormat.HeaderSize];
+        var length = content.Length + 1;
+        var (encryption, decryption) = (new MediaEncryption(key, length), new MediaDecryption(key, length));
+        var segment = new byte[MediaFormat.EncryptedSegmentSize];
+        encryption.WriteHeader(header);
+        encryption.EncryptNext(content, segment);
+        decryption.ReadHeader(header);
+        decryption.DecryptNext(segment, new byte[content.Length]);
+        foreach (var holder in (IDisposable[])[encryption, decryption])
+        {
+            var inside = Assert.Single(Secrets.Of(holder), bytes => bytes.AsSpan().SequenceEqual(content));
+
+            holder.Dispose();
+
+            AssertErased(inside);
+        }
+
+        Assert.Throws<ObjectDisposedException>(() => encryption.EncryptNext([1], segment));
+        Assert.Throws<ObjectDisposedException>(() => decryption.DecryptNext(segment.AsSpan(0, decryption.NextSegment), content));
+    }
+
+    [Fact]
+    public void Keys_of_one_message_or_one_file_are_erased()
+    {
+        (IDisposable Holder, int Secrets)[] holders =
+            [(new SegmentCipher(_random.Bytes(32), managed: true), 1), (new SealedSenderV2.MessageKey(_random.Bytes(32)), 3)];
+        foreach (var (holder, count) in holders)
+        {
+            var secrets = Secrets.Of(holder);
+            Assert.Equal(count, secrets.Count);
+            Assert.All(secrets, secret => Assert.Contains(secret, part => part != 0));
+
+            holder.Dispose();
+
+            Assert.All(secrets, AssertErased);
+        }
     }
 
     private static void AssertErasable(SpqrState state, HashSet<byte> seen)

@@ -59,6 +59,21 @@ public sealed class SessionEdgeTests : IDisposable
     }
 
     [Fact]
+    public async Task The_second_message_of_a_handshake_leaves_a_newer_prekey_of_the_same_number_alone()
+    {
+        await _alice.StartAsync(_bob);
+        var (first, second) = (await _alice.EncryptAsync(_bob.Address, [1]), await _alice.EncryptAsync(_bob.Address, [2]));
+        await _bob.DecryptAsync(_alice.Address, first);
+        using var newer = PreKeyRecord.Generate(PreKeySignalMessage.Parse(second.Serialized.Span).Header.PreKeyId!.Value, _random);
+        _bob.Stores.Add(newer);
+
+        await _bob.DecryptAsync(_alice.Address, second);
+
+        using var left = await _bob.Stores.LoadOneTimeAsync(newer.Id, Ct);
+        Assert.NotNull(left);
+    }
+
+    [Fact]
     public void Every_part_of_a_handshake_is_in_its_hash()
     {
         using var other = PrivateKey.Generate(_random);
