@@ -49,10 +49,11 @@
 //   parseDecryptionError message                           → timestamp, device, ratchetKey?
 //   plaintextContent message                               → content (type 8)
 //   parsePlaintextContent content                          → message
-// PRIMITIVES are listed in primitives.mjs.
+// PRIMITIVES are listed in primitives.mjs, CONTENTS in content.mjs.
 import { randomInt } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import * as S from '@signalapp/libsignal-client';
+import { contents } from './content.mjs';
 import { primitives } from './primitives.mjs';
 import { Party } from './stores.mjs';
 
@@ -365,7 +366,7 @@ const groups = {
   },
 };
 
-const ops = { ...sessions, ...sealed, ...groups, ...primitives };
+const ops = { ...sessions, ...sealed, ...groups, ...primitives, ...contents };
 
 let log = [];
 S.initLogger(S.LogLevel.Warn, (_level, _target, _file, _line, message) => {

@@ -11,35 +11,6 @@ public sealed class ContentTests
     private const string Id = "000102030405060708090a0b0c0d0e0f";
     private const string Other = "101112131415161718191a1b1c1d1e1f";
 
-    /// <summary>What a client in another language must make of the same values.</summary>
-    public static TheoryData<string, string> Golden => new()
-    {
-        { """{ "text": { "body": "see you at six" } }""", "8201100a0e73656520796f7520617420736978" },
-        { $$"""{ "reaction": { "target": "{{Base64(Other)}}", "emoji": "👍" } }""", $"8a01180a10{Other}1204f09f918d" },
-        { $$"""{ "edit": { "target": "{{Base64(Other)}}", "text": { "body": "seven" } } }""", $"92011b0a10{Other}12070a05736576656e" },
-        { $$"""{ "delete": { "target": "{{Base64(Other)}}" } }""", $"9a01120a10{Other}" },
-        { """{ "typing": { "stopped": true } }""", "a201020801" },
-        { $$"""{ "receipt": { "kind": "KIND_READ", "targets": ["{{Base64(Other)}}"] } }""", $"aa011408011210{Other}" },
-        { """{ "media": { "length": "5", "contentType": "image/png" } }""", "b2010d18052209696d6167652f706e67" },
-        { $$"""{ "call": { "call": "{{Base64(Other)}}", "ringing": {} } }""", $"ba01140a10{Other}2a00" },
-        { """{ "groupUpdate": { "version": "3" } }""", "c201021003" },
-        { $$"""{ "sync": { "opened": { "content": { "id": "{{Base64(Other)}}" } } } }""", $"ca01161a140a121210{Other}" },
-        { """{ "expiryTimer": { "seconds": 3600 } }""", "d2010308901c" },
-        { """{ "beacon": {} }""", "da0100" },
-        { """{ "order": { "stream": "1", "sequence": "2", "oldestKept": "1" } }""", "220d09010000000000000010021801" },
-        { """{ "expiry": { "seconds": 30, "fromSending": true }, "viewOnce": true }""", "3204081e10013801" },
-    };
-
-    [Theory]
-    [MemberData(nameof(Golden))]
-    public void A_content_has_these_bytes(string json, string expected)
-    {
-        var content = JsonParser.Default.Parse<Content>(json);
-        content.Id = ByteString.CopyFrom(Convert.FromHexString(Id));
-
-        Assert.Equal($"0a10{Id}{expected}", Convert.ToHexStringLower(content.ToByteArray()));
-    }
-
     [Fact]
     public void M14_every_length_is_padded_to_one_of_eight_sizes()
     {
@@ -121,6 +92,4 @@ public sealed class ContentTests
         set(content);
         return content;
     }
-
-    private static string Base64(string hex) => Convert.ToBase64String(Convert.FromHexString(hex));
 }
