@@ -43,7 +43,7 @@ public sealed partial class ChatClient : IAsyncDisposable
         _conversations = new Conversations(_device, _outbox, _groupOutbox);
         _groups = new GroupStates(_device, _groupOutbox);
         var contents = new Contents(_device, _outbox, _receipts, _conversations, new GroupInbox(_device), _groupOutbox);
-        var retries = new RetryRequests(_device);
+        var retries = new RetryRequests(_device, _delivery);
         _inbox = new Inbox(_device, contents, _outbox, _groupOutbox, retries);
         _housekeeping = new Housekeeping(
             _device, _conversations, contents, _receipts, retries, _outbox, _beacons, _groups, _groupOutbox, new KeyUpkeep(_device));

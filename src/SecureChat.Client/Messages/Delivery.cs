@@ -20,7 +20,9 @@ namespace SecureChat.Client.Messages;
 /// <param name="Ephemeral">For connected devices alone.</param>
 /// <param name="ExpiresIn">Seconds; null: the server's life.</param>
 /// <param name="Identity">The only identity key that it may be encrypted for; null: the one that is trusted.</param>
-internal sealed record Handing(bool Urgent = false, bool Ephemeral = false, int? ExpiresIn = null, ByteString? Identity = null);
+/// <param name="Request">Sent instead of the content, and outside of a session: a request to send again (docs/protocol/retries.md).</param>
+internal sealed record Handing(
+    bool Urgent = false, bool Ephemeral = false, int? ExpiresIn = null, ByteString? Identity = null, ByteString? Request = null);
 
 /// <summary>What became of a try to hand a content to the server.</summary>
 internal enum Handed
@@ -83,7 +85,7 @@ internal sealed class Delivery(Device device)
         var certificate = await device.CertificateAsync(ct);
         for (var round = 0; round < MaxRounds; round++)
         {
-            var parcel = await device.Turns.RunAsync(rows => EncryptAsync(rows, account, content, certificate, handing.Identity, ct), ct);
+            var parcel = await device.Turns.RunAsync(rows => EncryptAsync(rows, account, content, certificate, handing, ct), ct);
             if (parcel.Outcome is { } outcome)
             {
                 return outcome;
@@ -118,10 +120,10 @@ internal sealed class Delivery(Device device)
     }
 
     private async Task<Parcel> EncryptAsync(
-        StoreTransaction rows, Guid account, Content content, SenderCertificate? certificate, ByteString? identity, CancellationToken ct)
+        StoreTransaction rows, Guid account, Content content, SenderCertificate? certificate, Handing handing, CancellationToken ct)
     {
         var contact = await Contacts.GetAsync(rows, account, ct);
-        if (contact.ApprovalNeeded || (identity is not null && !contact.IdentityKey.IsEmpty && contact.IdentityKey != identity))
+        if (contact.ApprovalNeeded || (handing.Identity is { } identity && !contact.IdentityKey.IsEmpty && contact.IdentityKey != identity))
         {
             return new Parcel { Outcome = Handed.AwaitsApproval };
         }
@@ -164,7 +166,9 @@ internal sealed class Delivery(Device device)
         {
             var address = Device.AddressOf(account, (int)target.Device);
             using var session = await stores.LoadAsync(address, ct);
-            var message = await cipher.EncryptAsync(address, padded, device.Now, ct);
+            var message = handing.Request is { } request
+                ? new SessionMessage(CiphertextType.PlaintextContent, request.Memory)
+                : await cipher.EncryptAsync(address, padded, device.Now, ct);
             parcel.Devices.Add(ToDevice(
                 (int)target.Device, (int)session!.RemoteRegistrationId!, message, seals ? certificate : null, contact, content));
         }

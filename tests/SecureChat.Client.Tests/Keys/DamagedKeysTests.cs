@@ -60,6 +60,22 @@ public sealed class DamagedKeysTests
         await world.UntilAsync(async () => await alice.ProgressAsync(sent) == Progress.Delivered);
     }
 
+    [Fact]
+    public async Task A_linked_device_that_has_written_to_nobody_asks_for_what_it_cannot_read_too()
+    {
+        await using var world = await World.StartAsync();
+        var (alice, bob) = await world.FriendsAsync();
+        var laptop = await world.LinkedAsync(bob);
+        await laptop.Client.AcceptAsync(alice.Account, Ct);
+        var next = await FirstAsync(laptop, Tables.OneTimeKeys);
+        await laptop.Options.Store.CommitAsync([new RowChange(Tables.OneTimeKeys, next.Key, Damaged(next.Value.ToArray()).First())], Ct);
+
+        await alice.SendAsync(bob, "under a key that is broken on the laptop");
+
+        await bob.TextAsync("under a key that is broken on the laptop");
+        await laptop.TextAsync("under a key that is broken on the laptop");
+    }
+
     private static uint IdOf(string name) => uint.Parse(name, CultureInfo.InvariantCulture);
 
     private static async Task<StoredRow> FirstAsync(Person person, string table) => (await person.Options.Store.ListAsync(table, 0, 1, Ct))[0];
