@@ -13,18 +13,24 @@ internal static class CompletionCommand
         complete -o default -F _securechat securechat
         """;
 
+    // Where the script is a file that zsh loads at the first use, that use runs the whole file: it has to complete as well.
     private const string Zsh = """
         #compdef securechat
         _securechat() {
+          local line="${(j: :)words[1,CURRENT-1]} $PREFIX"
           local -a found
-          found=("${(@f)$(securechat "[suggest:$CURSOR]" "$BUFFER" 2>/dev/null)}")
+          found=("${(@f)$(securechat "[suggest:${#line}]" "$line" 2>/dev/null)}")
           compadd -- $found
         }
-        compdef _securechat securechat
+        if [[ $funcstack[1] == _securechat ]]; then _securechat; else compdef _securechat securechat; fi
         """;
 
     private const string Fish = """
-        complete -c securechat -a '(securechat "[suggest:"(commandline -C)"]" (commandline -cp) 2>/dev/null)'
+        function __securechat_complete
+          set -l line (commandline -cp | string trim --left)
+          securechat "[suggest:"(string length -- "$line")"]" "$line" 2>/dev/null
+        end
+        complete -c securechat -a '(__securechat_complete)'
         """;
 
     public static Command Create(Cli cli)
