@@ -30,6 +30,22 @@ public sealed class ReconnectTests
     }
 
     [Fact]
+    public async Task A_token_that_has_ended_is_replaced_once_however_many_requests_wait_for_it()
+    {
+        await using var world = await World.StartAsync();
+        var alice = await world.PersonAsync();
+        await alice.Client.DisconnectAsync(Ct);
+        await world.PassAsync(TimeSpan.FromHours(2));
+        var asked = world.Asked(request => request.RequestUri!.AbsolutePath is "/v1/auth/refresh" or "/v1/devices", request => request.RequestUri!.AbsolutePath);
+
+        await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => alice.Client.DevicesAsync(Ct)));
+
+        Assert.Equal("/v1/auth/refresh", asked.First());
+        Assert.Equal(5, asked.Count(path => path == "/v1/devices"));
+        Assert.Equal(6, asked.Count);
+    }
+
+    [Fact]
     public async Task A_socket_on_which_nothing_is_heard_is_given_up_and_what_waited_comes_over_the_next()
     {
         await using var world = await World.StartAsync();
