@@ -217,13 +217,14 @@ public sealed class ConversationTests
         Assert.Equal((alice.Account, false), (typing.Account, typing.Stopped));
     }
 
-    // Nine: a text, a reaction to it, another text in its place, one that is taken back, and that; a timer, a file, a call, and a typing
-    // notice.
+    // Ten: a text, a reaction to it, another text in its place, one that is taken back, and that; a timer, a file, a call, and two typing
+    // notices.
     private static async Task ProbeAsync(Person stranger, Person to)
     {
         await stranger.Client.SetTimerAsync(to.Account, TimeSpan.FromDays(1), fromSending: true, Ct);
         await stranger.Client.SendAsync(to.Account, new OutgoingMessage { Media = new Media { Key = ByteString.CopyFrom(new byte[32]), Length = 1 } }, Ct);
         await stranger.Client.SendTypingAsync(to.Account, stopped: false, Ct);
+        await stranger.Client.SendTypingAsync(to.Account, stopped: true, Ct);
         await stranger.Client.SendCallAsync(
             to.Account, new CallMessage { Call = ByteString.CopyFrom(new byte[16]), Offer = new CallOffer { Sdp = "v=0" } }, Ct);
         var text = await stranger.SendAsync(to, $"from {stranger.Account}");
