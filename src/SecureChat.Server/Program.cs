@@ -28,7 +28,7 @@ internal static class Program
         const string inline = "DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS";
         Environment.SetEnvironmentVariable(inline, Environment.GetEnvironmentVariable(inline) ?? "1");
         return CommandLine.Run(
-            args, HealthCommand.Create(), InviteCommand.Create(), KeysCommand.Create(), ReportsCommand.Create(), RestoredCommand.Create(), AnomaliesCommand.Create());
+            args, HealthCommand.Create(), DataHeldCommand.Create(), InviteCommand.Create(), KeysCommand.Create(), ReportsCommand.Create(), RestoredCommand.Create(), AnomaliesCommand.Create());
     }
 
     /// <summary>The services of every slice; tests start the same server.</summary>

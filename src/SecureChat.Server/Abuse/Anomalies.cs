@@ -110,7 +110,7 @@ internal sealed class Anomalies : BackgroundService
             {
                 try
                 {
-                    subscription ??= _hot.IsShared ? await _hot.SubscribeAsync(Channel, OnNotice, ct) : null;
+                    subscription ??= _hot.IsShared ? await _hot.SubscribeAsync(HotKeys.Anomalies, OnNotice, ct) : null;
                     await FlushAsync(ct);
                     _isAway = false;
                 }
@@ -179,14 +179,14 @@ internal sealed class Anomalies : BackgroundService
         var amount = pending.Amount;
         if (pending.Values is { Count: > 0 } values)
         {
-            amount += await _hot.AddDistinctAsync($"anomaly-seen:{detector.Name}:{actor}", values, Day, ct);
+            amount += await _hot.AddDistinctAsync($"{HotKeys.AnomalySeen}:{detector.Name}:{actor}", values, Day, ct);
         }
 
-        var level = await _hot.AddDecayingAsync($"anomaly:{detector.Name}:{actor}", amount, detector.HalfLife, ct);
+        var level = await _hot.AddDecayingAsync($"{HotKeys.Anomaly}:{detector.Name}:{actor}", amount, detector.HalfLife, ct);
         Follow(actor, level);
         if (_hot.IsShared && detector.GradeOf(level / _scale) is not Grade.None)
         {
-            await _hot.PublishAsync(Channel, NoticeOf(actor, level), ct);
+            await _hot.PublishAsync(HotKeys.Anomalies, NoticeOf(actor, level), ct);
         }
     }
 
@@ -218,7 +218,6 @@ internal sealed class Anomalies : BackgroundService
         }
     }
 
-    private const string Channel = "anomalies";
     private const int MaxPending = 100_000;
     private const int MaxParallel = 256;
     private const int PruneEvery = 60;

@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using SecureChat.Server.Hosting;
 
 namespace SecureChat.Server.Abuse;
 
@@ -32,10 +33,10 @@ internal sealed class AnomalyMetrics
     /// <param name="detector">A detector's name, or <c>code-budget</c> and <c>code-budget-range</c>.</param>
     /// <param name="action"><c>slowed</c>, <c>work-asked</c>, <c>work-done</c> or <c>refused</c>.</param>
     public void Acted(string detector, string action) =>
-        _actions.Add(1, Detector(detector), new KeyValuePair<string, object?>("action", action));
+        _actions.Add(1, Detector(detector), new KeyValuePair<string, object?>(MetricLabels.Action, action));
 
-    private static KeyValuePair<string, object?> Detector(string name) => new KeyValuePair<string, object?>("detector", name);
+    private static KeyValuePair<string, object?> Detector(string name) => new KeyValuePair<string, object?>(MetricLabels.Detector, name);
 
     private static KeyValuePair<string, object?> GradeLabel(Grade grade) =>
-        new KeyValuePair<string, object?>("grade", AnomalyReport.NameOf(grade));
+        new KeyValuePair<string, object?>(MetricLabels.Grade, AnomalyReport.NameOf(grade));
 }

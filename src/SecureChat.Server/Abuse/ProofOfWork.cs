@@ -38,7 +38,7 @@ internal sealed class ProofOfWork(IHotStore hot, Secrets secrets, TimeProvider t
         try
         {
             var mark = header![MacOffset..ChallengeLength];
-            return await hot.AddAsync($"proof:{mark}", ReadOnlyMemory<byte>.Empty, expires - time.GetUtcNow() + TimeSpan.FromSeconds(1), ct);
+            return await hot.AddAsync($"{HotKeys.Proof}:{mark}", ReadOnlyMemory<byte>.Empty, expires - time.GetUtcNow() + TimeSpan.FromSeconds(1), ct);
         }
         catch (Exception e) when (e is RedisException or TimeoutException)
         {

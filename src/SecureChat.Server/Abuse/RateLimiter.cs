@@ -50,7 +50,7 @@ internal sealed class RateLimiter
             return Task.FromResult(new TokensTaken(TimeSpan.Zero, limit.Bucket.Size));
         }
 
-        var (name, before) = _names.Of($"limit:{limit.Name}:", subject, bucket.Size * bucket.Refill);
+        var (name, before) = _names.Of($"{HotKeys.Limit}:{limit.Name}:", subject, bucket.Size * bucket.Refill);
         var taken = _hot.TakeTokensAsync(name, before, bucket, amount, ct);
         return taken.IsCompletedSuccessfully ? taken : OrWithoutStoreAsync(limit, bucket, taken);
     }

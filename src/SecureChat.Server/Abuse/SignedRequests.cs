@@ -82,7 +82,7 @@ internal sealed class SignedRequests(RateLimiter limiter, IHotStore hot, IOption
     {
         var hash = SHA256.HashData([.. signature.Key, .. signature.Signature]);
         return hot.AddAsync(
-            $"signed:{Base64Url.EncodeToString(hash)}", ReadOnlyMemory<byte>.Empty, (2 * RequestSignature.Window) + TimeSpan.FromSeconds(1), ct);
+            $"{HotKeys.Signed}:{Base64Url.EncodeToString(hash)}", ReadOnlyMemory<byte>.Empty, (2 * RequestSignature.Window) + TimeSpan.FromSeconds(1), ct);
     }
 
     private Task<TimeSpan> ChargeNetworkAsync(HttpContext context, int bytes, CancellationToken ct) => bytes is 0

@@ -143,7 +143,7 @@ internal sealed class DeviceStore(Database db, IHotStore hot, IMessageQueue queu
             },
             ct);
 
-    private static string LinkKey(string code) => SecretKeyed.Key("link:", code);
+    private static string LinkKey(string code) => SecretKeyed.Key(HotKeys.Link + ":", code);
 
     private static readonly TimeSpan LinkCodeLife = TimeSpan.FromMinutes(10);
 

@@ -21,7 +21,7 @@ internal sealed class OtpBudget(IHotStore hot, HourlyNames names, IOptions<OtpOp
     public async Task<Funds> LookAsync(Identifier identifier, CancellationToken ct)
     {
         var range = TakeRangeAsync(identifier, 0, ct);
-        var all = await TakeAsync("otp-budget:all", [], options.Value.MaxPerDay, 0, ct);
+        var all = await TakeAsync(HotKeys.OtpBudget + ":all", [], options.Value.MaxPerDay, 0, ct);
         return Worse(FundsOf(all, options.Value.MaxPerDay), FundsOf(await range, options.Value.MaxPerRangePerDay));
     }
 
@@ -29,7 +29,7 @@ internal sealed class OtpBudget(IHotStore hot, HourlyNames names, IOptions<OtpOp
     public async Task<bool> SpendAsync(Identifier identifier, CancellationToken ct)
     {
         var range = TakeRangeAsync(identifier, 1, ct);
-        var all = await TakeAsync("otp-budget:all", [], options.Value.MaxPerDay, 1, ct);
+        var all = await TakeAsync(HotKeys.OtpBudget + ":all", [], options.Value.MaxPerDay, 1, ct);
         var spent = all.Wait == TimeSpan.Zero && (await range).Wait == TimeSpan.Zero;
         if (!spent)
         {
@@ -57,7 +57,7 @@ internal sealed class OtpBudget(IHotStore hot, HourlyNames names, IOptions<OtpOp
             return Task.FromResult(new TokensTaken(TimeSpan.Zero, options.Value.MaxPerRangePerDay));
         }
 
-        var (name, before) = names.Of("otp-budget:", Encoding.ASCII.GetBytes(range), TimeSpan.FromDays(1));
+        var (name, before) = names.Of(HotKeys.OtpBudget + ":", Encoding.ASCII.GetBytes(range), TimeSpan.FromDays(1));
         return TakeAsync(name, before, options.Value.MaxPerRangePerDay, amount, ct);
     }
 

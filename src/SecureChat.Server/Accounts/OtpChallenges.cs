@@ -23,7 +23,7 @@ internal sealed class OtpChallenges(IHotStore hot, Secrets secrets, HourlyNames 
     public async Task<(OtpMessage? Issued, TimeSpan Wait)> IssueAsync(Identifier identifier, CancellationToken ct)
     {
         var hash = identifier.Hash(secrets);
-        var (waiting, sending) = (names.Of("otp-wait:", hash, LongestWait * 2), names.Of("otp-sent:", hash, TimeSpan.FromDays(1)));
+        var (waiting, sending) = (names.Of(HotKeys.OtpWait + ":", hash, LongestWait * 2), names.Of(HotKeys.OtpSent + ":", hash, TimeSpan.FromDays(1)));
         await Task.WhenAll(hot.RenameAsync(waiting.Now, waiting.Before, ct), hot.RenameAsync(sending.Now, sending.Before, ct));
         var now = time.GetUtcNow();
         if (await hot.GetAsync(waiting.Now, ct) is { } until
@@ -43,7 +43,7 @@ internal sealed class OtpChallenges(IHotStore hot, Secrets secrets, HourlyNames 
 
         var challenge = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(16));
         var code = RandomNumberGenerator.GetInt32(1_000_000).ToString("D6", CultureInfo.InvariantCulture);
-        await hot.SetAsync($"otp:{challenge}", (byte[])[.. hash, .. CodeHash(challenge, code), .. Encoding.ASCII.GetBytes(identifier.Range ?? "")], Life, ct);
+        await hot.SetAsync($"{HotKeys.Otp}:{challenge}", (byte[])[.. hash, .. CodeHash(challenge, code), .. Encoding.ASCII.GetBytes(identifier.Range ?? "")], Life, ct);
         return (new OtpMessage(identifier, hash, code, new(challenge, (int)Life.TotalSeconds, (int)wait.TotalSeconds)), wait);
     }
 
@@ -57,8 +57,8 @@ internal sealed class OtpChallenges(IHotStore hot, Secrets secrets, HourlyNames 
 
         // Looked up first, so that made-up challenges leave nothing behind; counted before the code is compared, so that
         // parallel guesses cannot share a try.
-        if (await hot.GetAsync($"otp:{challenge}", ct) is not { Length: >= 64 } stored
-            || await hot.CountAsync($"otp-tries:{challenge}", Life + TimeSpan.FromMinutes(1), ct) > MaxTries
+        if (await hot.GetAsync($"{HotKeys.Otp}:{challenge}", ct) is not { Length: >= 64 } stored
+            || await hot.CountAsync($"{HotKeys.OtpTries}:{challenge}", Life + TimeSpan.FromMinutes(1), ct) > MaxTries
             || !CryptographicOperations.FixedTimeEquals(stored.AsSpan(32, 32), CodeHash(challenge, code)))
         {
             return null;
@@ -69,7 +69,7 @@ internal sealed class OtpChallenges(IHotStore hot, Secrets secrets, HourlyNames 
 
     /// <summary>True for exactly one of any number of callers with the same proof.</summary>
     public async Task<bool> UseAsync(OtpProof proof, CancellationToken ct) =>
-        await hot.TakeAsync($"otp:{proof.Challenge}", ct) is not null;
+        await hot.TakeAsync($"{HotKeys.Otp}:{proof.Challenge}", ct) is not null;
 
     private byte[] CodeHash(string challenge, string code) =>
         HMACSHA256.HashData(secrets.OtpKey, Encoding.UTF8.GetBytes($"{challenge}:{code}"));

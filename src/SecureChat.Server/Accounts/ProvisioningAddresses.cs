@@ -21,7 +21,7 @@ internal sealed class ProvisioningAddresses(IHotStore hot, TimeProvider time)
         var name = Name(bytes);
         var address = new ProvisioningAddress(bytes, name, hot, time);
         await address.ListenAsync(ct);
-        await hot.SetAsync($"provisioning:{name}", new byte[] { 1 }, Life, ct);
+        await hot.SetAsync($"{HotKeys.Provisioning}:{name}", new byte[] { 1 }, Life, ct);
         return address;
     }
 
@@ -29,13 +29,13 @@ internal sealed class ProvisioningAddresses(IHotStore hot, TimeProvider time)
     public async Task<bool> PostAsync(byte[] address, byte[] message, CancellationToken ct)
     {
         var name = Name(address);
-        if (await hot.TakeAsync($"provisioning:{name}", ct) is null)
+        if (await hot.TakeAsync($"{HotKeys.Provisioning}:{name}", ct) is null)
         {
             return false;
         }
 
-        await hot.SetAsync($"provisioning-message:{name}", message, Life, ct);
-        await hot.PublishAsync($"provisioning:{name}", ReadOnlyMemory<byte>.Empty, ct);
+        await hot.SetAsync($"{HotKeys.ProvisioningMessage}:{name}", message, Life, ct);
+        await hot.PublishAsync($"{HotKeys.Provisioning}:{name}", ReadOnlyMemory<byte>.Empty, ct);
         return true;
     }
 
@@ -56,7 +56,7 @@ internal sealed class ProvisioningAddress(byte[] address, string name, IHotStore
     public byte[] Address { get; } = address;
 
     internal async Task ListenAsync(CancellationToken ct) =>
-        _subscription = await hot.SubscribeAsync($"provisioning:{name}", _ => _posted.Release(), ct);
+        _subscription = await hot.SubscribeAsync($"{HotKeys.Provisioning}:{name}", _ => _posted.Release(), ct);
 
     /// <summary>The message, or null when none came within the address's life.</summary>
     public async Task<byte[]?> ReceiveAsync(CancellationToken ct)
@@ -75,7 +75,7 @@ internal sealed class ProvisioningAddress(byte[] address, string name, IHotStore
                 // Time to look.
             }
 
-            if (await hot.TakeAsync($"provisioning-message:{name}", ct) is { } message)
+            if (await hot.TakeAsync($"{HotKeys.ProvisioningMessage}:{name}", ct) is { } message)
             {
                 return message;
             }
@@ -91,8 +91,8 @@ internal sealed class ProvisioningAddress(byte[] address, string name, IHotStore
             await _subscription.DisposeAsync();
         }
 
-        await hot.RemoveAsync($"provisioning:{name}", CancellationToken.None);
-        await hot.RemoveAsync($"provisioning-message:{name}", CancellationToken.None);
+        await hot.RemoveAsync($"{HotKeys.Provisioning}:{name}", CancellationToken.None);
+        await hot.RemoveAsync($"{HotKeys.ProvisioningMessage}:{name}", CancellationToken.None);
         _posted.Dispose();
     }
 

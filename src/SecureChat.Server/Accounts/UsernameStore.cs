@@ -74,7 +74,7 @@ internal sealed class UsernameStore(Database db, IHotStore hot)
     public Task<byte[]?> OpenLinkAsync(Guid link, CancellationToken ct) =>
         db.FirstOrDefaultAsync<byte[]>($"SELECT username_encrypted FROM accounts WHERE username_link = {link}", ct);
 
-    private static string Key(byte[] hash) => $"username:{Base64Url.EncodeToString(hash)}";
+    private static string Key(byte[] hash) => $"{HotKeys.Username}:{Base64Url.EncodeToString(hash)}";
 
     // Not the account's id itself: nothing of an account that is deleted meanwhile stays behind.
     private static byte[] Mark(Guid account, byte[] hash) => SHA256.HashData([.. account.ToByteArray(bigEndian: true), .. hash]);

@@ -12,7 +12,7 @@ namespace SecureChat.Server.Backups;
 /// </remarks>
 internal sealed class BackupStore(Database db, IBlobStore blobs, IOptions<BackupsOptions> options, TimeProvider time)
 {
-    private const string Area = "backups/";
+    private const string Area = BlobAreas.Backups + "/";
 
     // Rows of one backup that belong to no version, or to one that was replaced.
     private static readonly Sql Superseded =

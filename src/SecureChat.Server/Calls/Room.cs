@@ -137,7 +137,7 @@ internal sealed class Room(string name, ulong node, IHotStore hot, RoomSlots slo
         }
     }
 
-    private string Channel => $"room:{name}";
+    private string Channel => $"{HotKeys.Room}:{name}";
 
     private void Enter(Seat seat, ulong request, IEnumerable<IceServer> relays)
     {

@@ -62,7 +62,7 @@ internal sealed class RoomSlots(IHotStore hot)
 
     public Task FreeAsync(string room, int slot, RoomPeer peer, CancellationToken ct) => hot.RemoveIfAsync(Key(room, slot), Write(peer), ct);
 
-    private static string Key(string room, int slot) => $"room:{room}:{slot}";
+    private static string Key(string room, int slot) => $"{HotKeys.Room}:{room}:{slot}";
 
     private static byte[] Write(RoomPeer peer)
     {

@@ -39,5 +39,5 @@ internal sealed class Tickets(IHotStore hot, AccountDirectory directory)
         return await directory.IsCurrentAsync(caller.Account, caller.Device, caller.Epoch, ct) ? caller : null;
     }
 
-    private static string Key(string ticket) => SecretKeyed.Key("ticket:", ticket);
+    private static string Key(string ticket) => SecretKeyed.Key(HotKeys.Ticket + ":", ticket);
 }

@@ -1,3 +1,4 @@
+using System.Text;
 using Microsoft.AspNetCore.Http.HttpResults;
 using SecureChat.Protocol.Health;
 using SecureChat.Server.Abuse;
@@ -9,13 +10,14 @@ namespace SecureChat.Server.Health;
 internal static class HealthEndpoints
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+    private static readonly Lazy<byte[]> HeldText = new(() => Encoding.UTF8.GetBytes(DataHeld.Create()));
 
     public static void MapHealth(this IEndpointRouteBuilder app)
     {
         app.MapGet("/health/live", Live).RequireLimit(RateLimits.PublicRead);
         app.MapGet("/health/ready", Ready).RequireLimit(RateLimits.PublicRead);
         app.MapGet("/version", Version).RequireLimit(RateLimits.PublicRead);
-        app.MapGet("/.well-known/data-held.json", DataHeld).RequireLimit(RateLimits.PublicRead);
+        app.MapGet("/.well-known/data-held.json", Held).RequireLimit(RateLimits.PublicRead);
     }
 
     /// <summary><c>GET /health/live</c>: the process answers.</summary>
@@ -38,8 +40,7 @@ internal static class HealthEndpoints
         TypedResults.Ok(new VersionAnswer("secureChat", Hosting.Server.Version));
 
     /// <summary><c>GET /.well-known/data-held.json</c>: every field that the server stores, what for, in which form, for how long.</summary>
-    private static FileStreamHttpResult DataHeld() => TypedResults.Stream(
-        typeof(HealthEndpoints).Assembly.GetManifestResourceStream("data-held.json")!, "application/json");
+    private static Utf8ContentHttpResult Held() => TypedResults.Text(HeldText.Value, "application/json");
 
     // The store's name if it failed. Why is for the operator's log, not for the world.
     private static async Task<string?> CheckAsync(StoreCheck check, CancellationToken ct)

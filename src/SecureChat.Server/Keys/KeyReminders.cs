@@ -19,7 +19,7 @@ internal sealed class KeyReminders(KeyStore keys, Mailbox mailbox, IHotStore hot
     public async Task TakenAsync(DeviceAddress device, CancellationToken ct)
     {
         var (curve, kyber) = await keys.CountAsync(device, ct);
-        if ((curve >= LowStock && kyber >= LowStock) || !await IsDueAsync("keys-low", device, LowPause, ct))
+        if ((curve >= LowStock && kyber >= LowStock) || !await IsDueAsync(HotKeys.KeysLow, device, LowPause, ct))
         {
             return;
         }
@@ -32,7 +32,7 @@ internal sealed class KeyReminders(KeyStore keys, Mailbox mailbox, IHotStore hot
     }
 
     /// <summary>The device has published: the next time its keys run low it is told at once.</summary>
-    public Task RestockedAsync(DeviceAddress device, CancellationToken ct) => hot.RemoveAsync(Name("keys-low", device), ct);
+    public Task RestockedAsync(DeviceAddress device, CancellationToken ct) => hot.RemoveAsync(Name(HotKeys.KeysLow, device), ct);
 
     /// <summary>Reminds devices that were seen lately of a signed prekey older than 30 days; returns how many.</summary>
     public async Task<int> RemindOldAsync(CancellationToken ct)
@@ -46,7 +46,7 @@ internal sealed class KeyReminders(KeyStore keys, Mailbox mailbox, IHotStore hot
         var reminded = 0;
         foreach (var key in old)
         {
-            if (!await IsDueAsync("keys-old", new DeviceAddress(key.Account, key.Device), OldPause, ct))
+            if (!await IsDueAsync(HotKeys.KeysOld, new DeviceAddress(key.Account, key.Device), OldPause, ct))
             {
                 continue;
             }

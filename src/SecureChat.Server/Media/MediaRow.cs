@@ -1,3 +1,5 @@
+using SecureChat.Server.Storage;
+
 namespace SecureChat.Server.Media;
 
 /// <summary>One file as the directory knows it.</summary>
@@ -24,7 +26,7 @@ internal sealed record MediaRow
     public bool IsComplete => State is MediaState.Complete;
 
     /// <summary>In the blob store.</summary>
-    public string Name => MediaStore.Area + "/" + Convert.ToHexStringLower(Blob);
+    public string Name => BlobAreas.Media + "/" + Convert.ToHexStringLower(Blob);
 }
 
 /// <summary>What a file can be.</summary>

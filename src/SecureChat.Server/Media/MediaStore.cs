@@ -10,7 +10,6 @@ namespace SecureChat.Server.Media;
 internal sealed class MediaStore(Database db, Secrets secrets, MediaClock clock, IOptions<MediaOptions> options)
 {
     /// <summary>The blob store's folder for these.</summary>
-    public const string Area = "media";
 
     /// <summary>After its deadline a file is remembered as gone for so long.</summary>
     private static readonly TimeSpan Memory = TimeSpan.FromHours(1);

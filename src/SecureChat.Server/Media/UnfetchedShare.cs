@@ -34,8 +34,8 @@ internal sealed class UnfetchedShare(IHotStore hot)
         var (ended, unfetched) = (Interlocked.Exchange(ref _ended, 0), Interlocked.Exchange(ref _unfetched, 0));
         try
         {
-            var all = await hot.AddDecayingAsync("media-ended:all", ended, HalfLife, ct);
-            Volatile.Write(ref _share, await hot.AddDecayingAsync("media-ended:unfetched", unfetched, HalfLife, ct) / (all + Prior));
+            var all = await hot.AddDecayingAsync(HotKeys.MediaEnded + ":all", ended, HalfLife, ct);
+            Volatile.Write(ref _share, await hot.AddDecayingAsync(HotKeys.MediaEnded + ":unfetched", unfetched, HalfLife, ct) / (all + Prior));
         }
         catch (Exception failure) when (failure is RedisException or TimeoutException)
         {

@@ -104,7 +104,7 @@ internal sealed class Uploads(
 
     /// <summary>Deletes content that nothing in the directory speaks of: of a directory that was restored, or lost.</summary>
     public Task<int> SweepStraysAsync(CancellationToken ct) =>
-        blobs.RemoveOlderAsync(MediaStore.Area, time.GetUtcNow() - MediaStore.LongestLife - TimeSpan.FromMinutes(1), ct);
+        blobs.RemoveOlderAsync(BlobAreas.Media, time.GetUtcNow() - MediaStore.LongestLife - TimeSpan.FromMinutes(1), ct);
 
     /// <summary>Deletes one file at once: nobody can have it any more, or its uploader takes it back.</summary>
     public async Task EndAsync(MediaRow row, CancellationToken ct)

@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using SecureChat.Server.Hosting;
 
 namespace SecureChat.Server.Push;
 
@@ -11,7 +12,7 @@ internal sealed class PushMetrics
         "securechat.push.attempts", "{push}", "Pushes by service and what came of them.");
 
     public void Attempted(PushKind kind, PushResult result) => _pushes.Add(
-        1, new KeyValuePair<string, object?>("service", NameOf(kind)), new KeyValuePair<string, object?>("result", NameOf(result)));
+        1, new KeyValuePair<string, object?>(MetricLabels.Service, NameOf(kind)), new KeyValuePair<string, object?>(MetricLabels.Result, NameOf(result)));
 
     private static string NameOf(PushKind kind) => kind switch
     {

@@ -1,4 +1,5 @@
 using SecureChat.Protocol;
+using SecureChat.Server.Storage;
 using StackExchange.Redis;
 
 namespace SecureChat.Server.Push;
@@ -68,7 +69,7 @@ internal sealed class RedisPushOutbox(IConnectionMultiplexer redis, TimeProvider
     private readonly IDatabase _db = redis.GetDatabase();
 
     /// <summary>The hash tag; tests that share a server keep apart.</summary>
-    internal string Tag { get; init; } = "push";
+    internal string Tag { get; init; } = HotKeys.Push;
 
     private RedisKey[] Keys => [$"{{{Tag}}}:due", $"{{{Tag}}}:claimed", $"{{{Tag}}}:quiet", $"{{{Tag}}}:tries"];
 

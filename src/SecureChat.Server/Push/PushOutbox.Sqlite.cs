@@ -13,6 +13,13 @@ namespace SecureChat.Server.Push;
 /// </remarks>
 internal sealed class SqlitePushOutbox : IPushOutbox, IDisposable
 {
+    /// <summary>What the file holds.</summary>
+    internal const string Tables = """
+        CREATE TABLE IF NOT EXISTS wake_up (
+            device BLOB NOT NULL PRIMARY KEY, due INTEGER, quiet INTEGER NOT NULL, lease INTEGER, tries INTEGER NOT NULL
+        ) WITHOUT ROWID;
+        """;
+
     private readonly Lock _gate = new();
     private readonly SqliteConnection _connection;
     private readonly TimeProvider _time;
@@ -24,13 +31,11 @@ internal sealed class SqlitePushOutbox : IPushOutbox, IDisposable
         OwnerOnly.CreateFile(path);
         _connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Pooling = false }.ToString());
         _connection.Open();
-        _connection.Execute("""
+        _connection.Execute($"""
             PRAGMA journal_mode = WAL;
             PRAGMA synchronous = NORMAL;
             PRAGMA secure_delete = ON;
-            CREATE TABLE IF NOT EXISTS wake_up (
-                device BLOB NOT NULL PRIMARY KEY, due INTEGER, quiet INTEGER NOT NULL, lease INTEGER, tries INTEGER NOT NULL
-            ) WITHOUT ROWID;
+            {Tables}
             """);
     }
 

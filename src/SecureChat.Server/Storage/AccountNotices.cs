@@ -33,7 +33,7 @@ internal sealed partial class AccountNotices(
         Raise(notice);
         try
         {
-            await hot.PublishAsync(Channel, notice, ct);
+            await hot.PublishAsync(HotKeys.Accounts, notice, ct);
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
@@ -55,7 +55,7 @@ internal sealed partial class AccountNotices(
             {
                 try
                 {
-                    subscription ??= await hot.SubscribeAsync(Channel, notice => Raise(notice.Span), ct);
+                    subscription ??= await hot.SubscribeAsync(HotKeys.Accounts, notice => Raise(notice.Span), ct);
                     await PollAsync(ct);
                 }
                 catch (Exception e) when (e is not OperationCanceledException)
@@ -102,7 +102,6 @@ internal sealed partial class AccountNotices(
         }
     }
 
-    private const string Channel = "accounts";
     private static readonly TimeSpan PollInterval = TimeSpan.FromSeconds(1);
 
     // Covers a node that could not read for a while, and clocks that differ.

@@ -203,7 +203,7 @@ internal sealed class Mailbox(
         name[16] = (byte)device.Device;
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
         SHA256.HashData(name, hash);
-        return $"presence:{Base64Url.EncodeToString(hash[..16])}";
+        return $"{HotKeys.Presence}:{Base64Url.EncodeToString(hash[..16])}";
     }
 
     private async Task ShowPresenceAsync(Attachment attachment, CancellationToken ct)

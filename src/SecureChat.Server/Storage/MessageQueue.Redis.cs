@@ -30,7 +30,7 @@ internal sealed class RedisMessageQueue(IConnectionMultiplexer redis, QueueCaps 
     public string Name => "Redis";
 
     /// <summary>Name of the set of busy queues; tests that share a server count apart.</summary>
-    internal string Index { get; init; } = "queues";
+    internal string Index { get; init; } = HotKeys.Queues;
 
     public Task PingAsync(CancellationToken ct) => _db.PingAsync().WaitAsync(ct);
 
@@ -196,7 +196,7 @@ internal sealed class RedisMessageQueue(IConnectionMultiplexer redis, QueueCaps 
     private static DateTimeOffset DeadlineOf(byte[] member) =>
         DateTimeOffset.FromUnixTimeMilliseconds(BinaryPrimitives.ReadInt64BigEndian(member));
 
-    private static string SharedKey(ReadOnlySpan<byte> name) => "b:" + Convert.ToHexStringLower(name);
+    private static string SharedKey(ReadOnlySpan<byte> name) => HotKeys.SharedBody + ":" + Convert.ToHexStringLower(name);
 
     private static byte[]? Whole(byte[] envelope, byte[] member, Dictionary<string, byte[]?> ends) =>
         member.Length == MemberBytes ? envelope
@@ -251,15 +251,15 @@ internal sealed class RedisMessageQueue(IConnectionMultiplexer redis, QueueCaps 
             _device = $"{{{Convert.ToHexStringLower(hash[..12])}}}:{device.Device.ToString(CultureInfo.InvariantCulture)}";
         }
 
-        public RedisKey Queue => "q:" + _device;
+        public RedisKey Queue => HotKeys.Queue + ":" + _device;
 
-        public RedisKey State => "s:" + _device;
+        public RedisKey State => HotKeys.QueueState + ":" + _device;
 
-        public RedisKey Tombstones => "t:" + _device;
+        public RedisKey Tombstones => HotKeys.Tombstones + ":" + _device;
 
-        public string MessagePrefix => "m:" + _device + ":";
+        public string MessagePrefix => HotKeys.Message + ":" + _device + ":";
 
-        public static RedisKey StateOf(string queue) => string.Concat("s", queue.AsSpan(1));
+        public static RedisKey StateOf(string queue) => string.Concat(HotKeys.QueueState, queue.AsSpan(HotKeys.Queue.Length));
 
         public RedisKey Message(ReadOnlySpan<byte> once)
         {

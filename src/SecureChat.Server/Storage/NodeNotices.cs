@@ -68,7 +68,7 @@ internal sealed class NodeNotices(IHotStore hot, TimeProvider time, ILogger<Node
         }
     }
 
-    private static string ChannelOf(ulong node) => $"node:{node:x16}";
+    private static string ChannelOf(ulong node) => $"{HotKeys.Node}:{node:x16}";
 
     private static void Unpack(ReadOnlyMemory<byte> packed, Action<NodeNotice> handler)
     {

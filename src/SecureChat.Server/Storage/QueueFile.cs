@@ -27,6 +27,16 @@ internal sealed class QueueFile : IDisposable
     private readonly SqliteCommand _read;
     private readonly SqliteCommand _readShared;
 
+    /// <summary>What the file holds.</summary>
+    internal const string Tables = """
+        CREATE TABLE IF NOT EXISTS envelope (
+            position INTEGER PRIMARY KEY, known BLOB NOT NULL, account BLOB, device INTEGER, deadline INTEGER NOT NULL, body BLOB,
+            shared INTEGER
+        );
+        CREATE TABLE IF NOT EXISTS shared_body (id INTEGER PRIMARY KEY, body BLOB NOT NULL);
+        CREATE TABLE IF NOT EXISTS clock (id INTEGER PRIMARY KEY CHECK (id = 1), at INTEGER NOT NULL);
+        """;
+
     /// <exception cref="StorageUnavailableException">Another process has the file open.</exception>
     /// <exception cref="SqliteException">The file is no database, is damaged, or cannot be written.</exception>
     public QueueFile(string path, bool survivesPowerLoss)
@@ -42,12 +52,7 @@ internal sealed class QueueFile : IDisposable
             PRAGMA synchronous = {(survivesPowerLoss ? "FULL" : "NORMAL")};
             PRAGMA secure_delete = ON;
             PRAGMA wal_autocheckpoint = 4000;
-            CREATE TABLE IF NOT EXISTS envelope (
-                position INTEGER PRIMARY KEY, known BLOB NOT NULL, account BLOB, device INTEGER, deadline INTEGER NOT NULL, body BLOB,
-                shared INTEGER
-            );
-            CREATE TABLE IF NOT EXISTS shared_body (id INTEGER PRIMARY KEY, body BLOB NOT NULL);
-            CREATE TABLE IF NOT EXISTS clock (id INTEGER PRIMARY KEY CHECK (id = 1), at INTEGER NOT NULL);
+            {Tables}
             """);
         AddColumnOfLaterVersion();
         _insert = Prepare(

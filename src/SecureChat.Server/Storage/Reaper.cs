@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using SecureChat.Server.Hosting;
 
 namespace SecureChat.Server.Storage;
 
@@ -46,7 +47,7 @@ internal sealed class Reaper : BackgroundService
     private async Task SweepAsync(int index, CancellationToken ct)
     {
         var sweep = _sweeps[index];
-        var tag = new KeyValuePair<string, object?>("sweep", sweep.Name);
+        var tag = new KeyValuePair<string, object?>(MetricLabels.Sweep, sweep.Name);
         try
         {
             var removed = await sweep.RemoveAsync(ct);
@@ -64,7 +65,7 @@ internal sealed class Reaper : BackgroundService
 
     private IEnumerable<Measurement<long>> LastRuns() =>
         _sweeps.Select((sweep, index) => new Measurement<long>(
-            Volatile.Read(ref _lastRun[index]), new KeyValuePair<string, object?>("sweep", sweep.Name)));
+            Volatile.Read(ref _lastRun[index]), new KeyValuePair<string, object?>(MetricLabels.Sweep, sweep.Name)));
 }
 
 /// <summary>One kind of thing that ends by itself.</summary>

@@ -1,6 +1,10 @@
+using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Microsoft.Data.Sqlite;
+using SecureChat.Server.Health;
+using SecureChat.Server.Hosting;
+using SecureChat.Server.Storage;
 using SecureChat.Server.Tests.Architecture;
 using SecureChat.Server.Tests.Support;
 using SecureChat.Tests;
@@ -48,8 +52,39 @@ public sealed partial class DataHeldTests
 
         Assert.Superset(new HashSet<string> { "limit", "presence", "ticket", "link", "m", "q", "s", "queues" }, kept.ToHashSet());
         Assert.Empty(kept.Except(held["hotStore"]));
-        Assert.Empty(Texts().SelectMany(text => KeyName().Matches(text))
-            .Select(match => match.Groups[1].Value).Except(held["hotStore"]));
+    }
+
+    [Fact]
+    public void No_key_of_the_hot_store_and_no_label_is_spelled_outside_of_the_tables_that_the_document_is_made_from()
+    {
+        var (keys, sources) = (DataHeld.ConstantsOf(typeof(HotKeys)), Texts());
+
+        Assert.Empty(sources.SelectMany(text => KeyName().Matches(text)).Select(match => match.Value));
+        Assert.All(keys, key => Assert.DoesNotContain(sources, text => Regex.IsMatch(text, $"""\x22{key}:[^\x22]*\x22(?!u8)""")));
+        Assert.Empty(sources.SelectMany(text => SpelledLabel().Matches(text)).Select(match => match.Value));
+    }
+
+    [Fact]
+    public void What_nothing_is_said_of_and_what_is_said_of_nothing_stops_the_build()
+    {
+        var words = new Dictionary<string, HeldField> { ["a"] = new("p", "f", "l"), ["b"] = new("p", "f", "l") };
+
+        Assert.Contains("nothing of [c]", Refused(["a", "b", "c"], words), StringComparison.Ordinal);
+        Assert.Contains("speaks of [b]", Refused(["a"], words), StringComparison.Ordinal);
+        Assert.Equal(""" "part":[{"field":"a","purpose":"p","form":"f","life":"l"},{"field":"b","purpose":"p","form":"f","life":"l"}] """.Trim(), Written(["a", "b"], words));
+    }
+
+    [Fact]
+    public async Task The_document_beside_the_docs_is_the_one_that_a_server_answers()
+    {
+        await using var node = await LoopbackNode.StartAsync();
+        using var http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{node.ApiPort}") };
+
+        using var answer = await http.GetAsync(new Uri("/.well-known/data-held.json", UriKind.Relative), Ct);
+
+        Assert.Equal("application/json", answer.Content.Headers.ContentType?.MediaType);
+        Assert.Equal(
+            (await File.ReadAllTextAsync(Path.Combine(Sources.Root, "docs/data-held.json"), Ct)).TrimEnd(), await answer.Content.ReadAsStringAsync(Ct));
     }
 
     [Theory, InlineData("What Redis holds; every key"), InlineData("## Keys in Redis")]
@@ -75,10 +110,10 @@ public sealed partial class DataHeldTests
 
         var logged = sources.SelectMany(text => LogEvent().Matches(text))
             .SelectMany(match => LogValue().Matches(match.Value)).Select(match => match.Groups[1].Value).Distinct();
-        var labels = sources.SelectMany(text => Label().Matches(text)).Select(match => match.Groups[1].Value).Distinct();
+        var labels = sources.SelectMany(text => Label().Matches(text)).Select(match => match.Groups[1].Value.ToLowerInvariant()).Distinct();
 
         Assert.Equal(logged.Order(), held["logs"].Order());
-        Assert.Equal(labels.Concat(Framework).Order(), held["metrics"].Order());
+        Assert.Equal(labels.Order(), held["metrics"].Except(DataHeld.ConstantsOf(typeof(FrameworkLabels))).Order());
     }
 
     [Fact]
@@ -95,17 +130,12 @@ public sealed partial class DataHeldTests
         var shown = Shown().Matches(await http.GetStringAsync(new Uri($"http://127.0.0.1:{port}/metrics"), Ct))
             .Select(match => match.Groups[1].Value).Distinct().ToList();
 
-        Assert.Superset(new HashSet<string> { "http_route", "http_response_status_code", "gc_heap_generation" }, shown.ToHashSet());
         Assert.Empty(shown.Except((await HeldAsync(node))["metrics"]));
+        Assert.Equal(OfFailures, DataHeld.ConstantsOf(typeof(FrameworkLabels)).Except(shown));
     }
 
-    // Labels of the meters that come with ASP.NET Core, .NET and the exporter; some are there only after a failure.
-    private static readonly string[] Framework =
-    [
-        "aspnetcore_request_is_unhandled", "cpu_mode", "error_type", "gc_heap_generation", "http_request_method", "http_response_status_code",
-        "http_route", "le", "network_protocol_name", "network_protocol_version", "otel_scope_name", "service_instance_id", "service_name",
-        "service_version", "telemetry_sdk_language", "telemetry_sdk_name", "telemetry_sdk_version", "url_scheme",
-    ];
+    // Shown once something failed, or speaks something else than HTTP.
+    private static readonly string[] OfFailures = [FrameworkLabels.ErrorType, FrameworkLabels.NetworkProtocolName];
 
     private static readonly string[] Channels = ["node", "accounts", "anomalies"];
 
@@ -118,6 +148,20 @@ public sealed partial class DataHeldTests
             entry => Assert.All(["field", "purpose", "form", "life"], name => Assert.NotEmpty(entry.GetProperty(name).GetString()!)));
         return page.RootElement.EnumerateObject().Where(part => part.Value.ValueKind is JsonValueKind.Array).ToDictionary(
             part => part.Name, part => part.Value.EnumerateArray().Select(entry => entry.GetProperty("field").GetString()!).ToList());
+    }
+
+    private static string Refused(string[] names, Dictionary<string, HeldField> words) =>
+        Assert.Throws<SettingsException>(() => Written(names, words)).Message;
+
+    private static string Written(string[] names, Dictionary<string, HeldField> words)
+    {
+        using var written = new MemoryStream();
+        using (var json = new Utf8JsonWriter(written, new JsonWriterOptions { SkipValidation = true }))
+        {
+            DataHeld.Write(json, "part", names, words);
+        }
+
+        return Encoding.UTF8.GetString(written.ToArray());
     }
 
     private static List<string> Texts() =>
@@ -159,6 +203,9 @@ public sealed partial class DataHeldTests
     [GeneratedRegex("""[{,]([A-Za-z_][A-Za-z0-9_]*)=\x22""")]
     private static partial Regex Shown();
 
-    [GeneratedRegex("""KeyValuePair<string, object\?>\(\x22([a-z_]+)\x22""")]
+    [GeneratedRegex("""KeyValuePair<string, object\?>\(MetricLabels\.([A-Za-z]+),""")]
     private static partial Regex Label();
+
+    [GeneratedRegex("""KeyValuePair<string, object\?>\((?!MetricLabels\.)[^)]*\)""")]
+    private static partial Regex SpelledLabel();
 }
