@@ -146,6 +146,24 @@ public sealed class BlockAndReportTests
             Ids.New(), [new MessageRecipient(bob.Account, [new DeviceMessage(1, registration, 2, [1, 2, 3])])], 1))).OutcomeAsync();
     }
 
+    [Theory, InlineData(false), InlineData(true)]
+    public async Task A_block_at_one_node_reaches_the_senders_open_socket_at_another_within_a_second(bool bare)
+    {
+        await using var cluster = await Cluster.StartAsync();
+        var (alice, bob) = (await cluster.A.NewDeviceAsync(), await cluster.A.NewDeviceAsync());
+        using var own = cluster.A.As(bob);
+        await using var socket = await ChatSocket.ReadyAsync(bare ? cluster.B.SocketPort : cluster.B.ApiPort, alice);
+        await socket.SendMessageAsync(ChatSocket.Message("hello", bob));
+        Assert.NotNull((await socket.NextAsync()).Accepted);
+
+        await BlockAsync(own, alice, true);
+        await Task.Delay(TimeSpan.FromSeconds(1), TimeProvider.System, Ct);
+        await socket.SendMessageAsync(ChatSocket.Message("hello?", bob));
+
+        Assert.Equal("not_found", (await socket.NextAsync()).Problem?.Code);
+        Assert.Equal(1, await cluster.A.Get<IMessageQueue>().CountAsync(Ct));
+    }
+
     private static SendMessage To(ChatDevice to) => new(
         Guid.CreateVersion7(), [new MessageRecipient(to.Address.Account, [new DeviceMessage(1, to.RegistrationId, 2, [1, 2, 3])])], 1);
 
