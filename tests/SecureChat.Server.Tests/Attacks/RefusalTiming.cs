@@ -132,6 +132,15 @@ public sealed class RefusalTiming(ITestOutputHelper output)
             bob.Http,
             ("hidden account", () => Post("/v1/accounts/lookup", new LookUpIdentifier("alice@chat.example"))),
             ("no account", () => Post("/v1/accounts/lookup", new LookUpIdentifier("alicf@chat.example"))));
+        var name = RandomNumberGenerator.GetBytes(32);
+        using var carol = await Member.SignUpAsync(node, "carol@chat.example");
+        await carol.Http.PostAsync("/v1/account/username/reserve", new ReserveUsername([name]));
+        Assert.Equal("200", await (await carol.Http.SendAsync(HttpMethod.Put, "/v1/account/username", new ConfirmUsername(name, [7]))).OutcomeAsync());
+        await MeasureAsync(
+            "look-up by username",
+            bob.Http,
+            ("hit", () => Post("/v1/usernames/lookup", new UsernameHash(name))),
+            ("miss", () => Post("/v1/usernames/lookup", new UsernameHash(RandomNumberGenerator.GetBytes(32)))));
         await MeasureAsync(
             "key fetch",
             node.Http,
