@@ -27,6 +27,7 @@ internal static class Listening
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             Limit(kestrel.Limits);
+            (kestrel.Limits.MaxConcurrentConnections, kestrel.Limits.MaxConcurrentUpgradedConnections) = (server.MaxConnections, server.MaxConnections);
             kestrel.AddServerHeader = false;
             var certificate = new CertificateFiles(server.CertificateFile, server.CertificateKeyFile);
             Listen(kestrel, server.Api, certificate, _ => { });

@@ -32,6 +32,10 @@ internal sealed class ServerOptions
     [WebOrigins]
     public string[] AllowedOrigins { get; set; } = [];
 
+    /// <summary>Connections that each port keeps at once; one more is closed without an answer. Each wants a file descriptor, and some kilobytes.</summary>
+    [Range(10, 10_000_000)]
+    public int MaxConnections { get; set; } = 200_000;
+
     /// <summary>Seconds that connections get to finish when the server is stopped.</summary>
     [Range(1, 600)]
     public int DrainSeconds { get; set; } = 15;

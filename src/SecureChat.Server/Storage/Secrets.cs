@@ -12,7 +12,7 @@ internal sealed class Secrets
     // Random 32 bytes have about 30 distinct values; text, counters and repetitions have few.
     private const int MinDistinctBytes = 16;
 
-    private static readonly string[] SampleWords = ["changeme", "change-me", "password", "secret", "example", "sample", "default"];
+    private static readonly string[] SampleWords = ["changeme", "change-me", "change_me", "replace", "password", "secret", "example", "sample", "default", "insecure", "test-key"];
 
     private Secrets(SecretsOptions options, string folder, bool create)
     {

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Microsoft.Extensions.Time.Testing;
 using SecureChat.Protocol.Accounts;
 using SecureChat.Server.Accounts;
 using SecureChat.Server.Tests.Support;
@@ -57,21 +58,37 @@ public sealed class RegistrationLockTests
     {
         await using var node = await Node.StartAsync();
         using var ada = await LockedAsync(node);
-        var store = node.Get<AccountStore>();
-        var registrationLock = node.Get<RegistrationLock>();
-        for (var i = 0; i < 10; i++)
-        {
-            var account = await store.FindAsync(ada.Account, TestContext.Current.CancellationToken);
-            Assert.NotEqual(
-                TimeSpan.Zero,
-                await registrationLock.TryAsync(account!, RandomNumberGenerator.GetBytes(32), TestContext.Current.CancellationToken));
-        }
+        await FailTenTimesAsync(node, ada.Account);
 
         var refused = await new Person().TrySignUpAsync(node, "ada@example.org", Token);
         Assert.Equal("423 registration_locked", await refused.OutcomeAsync());
         Assert.InRange(refused.Headers.RetryAfter!.Delta!.Value, TimeSpan.FromMinutes(50), TimeSpan.FromHours(1));
         node.Clock.Advance(TimeSpan.FromMinutes(61));
         Assert.Equal("200", await (await new Person().TrySignUpAsync(node, "ada@example.org", Token)).OutcomeAsync());
+    }
+
+    [Fact]
+    public async Task A1_neither_a_restart_nor_a_clock_that_is_set_back_shortens_the_wait()
+    {
+        var folder = Directory.CreateTempSubdirectory("securechat-lock-");
+        var time = new FakeTimeProvider(new DateTimeOffset(2026, 3, 1, 12, 0, 0, TimeSpan.Zero));
+        var setting = ("Storage:DataFolder", folder.FullName);
+        await using (var node = await Node.StartAsync(time, setting))
+        {
+            using var ada = await LockedAsync(node);
+            await FailTenTimesAsync(node, ada.Account);
+        }
+
+        await using var again = await Node.StartAsync(time, setting);
+        Assert.Equal("423 registration_locked", await (await new Person().TrySignUpAsync(again, "ada@example.org", Token)).OutcomeAsync());
+        time.AdjustTime(time.GetUtcNow() - TimeSpan.FromDays(1));
+        Assert.Equal("423 registration_locked", await (await new Person().TrySignUpAsync(again, "ada@example.org", Token)).OutcomeAsync());
+        time.AdjustTime(time.GetUtcNow() + TimeSpan.FromDays(1));
+        time.Advance(TimeSpan.FromMinutes(30));
+        Assert.Equal("423 registration_locked", await (await new Person().TrySignUpAsync(again, "ada@example.org", Token)).OutcomeAsync());
+        time.Advance(TimeSpan.FromMinutes(31));
+        Assert.Equal("200", await (await new Person().TrySignUpAsync(again, "ada@example.org", Token)).OutcomeAsync());
+        folder.Delete(recursive: true);
     }
 
     [Theory, EveryStore]
@@ -113,6 +130,17 @@ public sealed class RegistrationLockTests
         Assert.Equal("204", await RemoveAsync(ada));
         node.Clock.Advance(TimeSpan.FromMinutes(3));
         Assert.Equal("200", await (await new Person().TrySignUpAsync(node, "ada@example.org")).OutcomeAsync());
+    }
+
+    private static async Task FailTenTimesAsync(Node node, Guid locked)
+    {
+        for (var i = 0; i < 10; i++)
+        {
+            var account = await node.Get<AccountStore>().FindAsync(locked, TestContext.Current.CancellationToken);
+            Assert.NotEqual(
+                TimeSpan.Zero,
+                await node.Get<RegistrationLock>().TryAsync(account!, RandomNumberGenerator.GetBytes(32), TestContext.Current.CancellationToken));
+        }
     }
 
     private static async Task<Member> LockedAsync(Node node)

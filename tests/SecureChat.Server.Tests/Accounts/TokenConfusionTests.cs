@@ -1,3 +1,6 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
@@ -41,6 +44,36 @@ public sealed class TokenConfusionTests
         using var control = node.As(forge.Signed());
         using var taken = await control.GetAsync(new Uri("/v1/devices", UriKind.Relative), TestContext.Current.CancellationToken);
         Assert.Equal("200", await taken.OutcomeAsync());
+    }
+
+    [Fact]
+    public async Task A5_no_key_id_makes_the_server_open_a_connection_or_a_file()
+    {
+        await using var node = await Node.StartAsync();
+        using var ada = await Member.SignUpAsync(node, "ada@example.org");
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        var pipe = Path.Combine(Path.GetTempPath(), $"securechat-{Guid.CreateVersion7():N}");
+        using var made = Process.Start("mkfifo", [pipe]);
+        await made.WaitForExitAsync(TestContext.Current.CancellationToken);
+        Assert.Equal(0, made.ExitCode);
+        var forge = new Forge(node.Get<SigningKeys>().Current, ada.Session.AccessToken, node.Clock.GetUtcNow());
+        var url = $"{listener.LocalEndpoint}/key";
+
+        foreach (var kid in (string[])[$"http://{url}", $"https://{url}", $"//{url}", $"file://{pipe}", pipe, $"../../../../../../../..{pipe}", $"file:{pipe}"])
+        {
+            foreach (var name in (string[])["kid", "jku", "x5u", "x5c", "jwk"])
+            {
+                using var http = node.As(forge.Raw(header => header[name] = kid, forge.Sign, claims => claims["iss"] = "another"));
+                using var answer = await http.GetAsync(new Uri("/v1/devices", UriKind.Relative), TestContext.Current.CancellationToken)
+                    .WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+                Assert.Equal("401 unauthorized", await answer.OutcomeAsync());
+            }
+        }
+
+        // And nobody opened the pipe: whoever does waits for somebody who writes to it.
+        Assert.False(listener.Pending());
+        File.Delete(pipe);
     }
 
     private static IEnumerable<(string Name, string Token)> Unsigned(Forge forge)

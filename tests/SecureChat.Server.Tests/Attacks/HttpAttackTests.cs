@@ -85,8 +85,35 @@ public sealed class HttpAttackTests
         halfOpen.ForEach(client => client.Dispose());
     }
 
+    [Theory, InlineData(false), InlineData(true)]
+    public async Task T2_a_port_keeps_as_many_connections_as_it_may_and_closes_the_next(bool bare)
+    {
+        await using var node = await LoopbackNode.StartAsync("--Server:MaxConnections=10");
+        var (port, device) = (bare ? node.SocketPort : node.ApiPort, await node.NewDeviceAsync());
+        var open = new List<TcpClient>();
+        for (var i = 0; i < 10; i++)
+        {
+            open.Add(new TcpClient());
+            await open[i].ConnectAsync(IPAddress.Loopback, port, Ct);
+            await open[i].GetStream().WriteAsync("G"u8.ToArray(), Ct);
+        }
+
+        using var oneMore = new TcpClient();
+        await oneMore.ConnectAsync(IPAddress.Loopback, port, Ct);
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Ct);
+        patience.CancelAfter(TimeSpan.FromSeconds(60));
+        Assert.True(await IsClosedAsync(oneMore, patience.Token));
+
+        // It was not its silence: those that have been silent for longer are still there.
+        Assert.All(open, client => Assert.False(client.Client.Poll(0, SelectMode.SelectRead)));
+        open.ForEach(client => client.Dispose());
+
+        await using var socket = await Eventually.ComesAsync(() => ChatSocket.ReadyAsync(port, device));
+        await socket.CloseAsync();
+    }
+
     // The server may say why before it hangs up.
-    private static async Task<bool> IsClosedAsync(TcpClient client, CancellationToken ct)
+    internal static async Task<bool> IsClosedAsync(TcpClient client, CancellationToken ct)
     {
         try
         {

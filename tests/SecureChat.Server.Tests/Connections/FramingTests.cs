@@ -217,7 +217,7 @@ public sealed class FramingTests(SharedNode shared) : IClassFixture<SharedNode>
         _ => throw new ArgumentException(name, nameof(name)),
     };
 
-    private static byte[] Frame(byte first, ReadOnlySpan<byte> payload)
+    internal static byte[] Frame(byte first, ReadOnlySpan<byte> payload)
     {
         byte[] length = payload.Length switch
         {

@@ -198,6 +198,31 @@ public sealed class SealedSendTests
         Assert.Equal(1000, await node.Get<IMessageQueue>().CountAsync(Ct));
     }
 
+    [Theory, EveryStore]
+    public async Task T5_what_a_thousand_recipients_share_is_stored_once_and_48_bytes_of_key_for_each(Stores stores)
+    {
+        var settings = stores is Stores.Shared ? await TemporaryServers.NewStoresAsync() : [];
+        await using var node = await LoopbackNode.StartAsync([.. settings.Select(setting => $"--{setting.Name}={setting.Value}")]);
+        var members = new List<ChatDevice>();
+        for (var i = 0; i < 1000; i++)
+        {
+            members.Add(await node.NewDeviceAsync());
+            await node.Get<SendPolicies>().SetAsync(members[i].Address.Account, null, anyone: true, Ct);
+        }
+
+        using var stranger = Stranger(node);
+        var many = Many(members, members.ConvertAll(_ => Array.Empty<byte>()), new byte[20_000]);
+        Assert.Equal("204", await (await stranger.PostAsync("/v1/sealed/many", Content(many), Ct)).OutcomeAsync());
+
+        var parts = MultiRecipientMessage.Parse(many.Message.Span);
+        var (bodies, heads) = await QueueContent.ReadAsync(node, stores);
+        var shared = Assert.Single(bodies);
+        Assert.Equal(1000, heads.Count);
+        Assert.InRange(shared.Length, 20_000, 21_000);
+        Assert.All(heads, head => Assert.InRange(head.Length, 48, 48 + MaxFramingBytes));
+        Assert.All(parts.Recipients, part => Assert.Single(heads, head => head.AsSpan().IndexOf(parts.EnvelopeFor(part).AsSpan(1, 48)) >= 0));
+    }
+
     [Fact]
     public async Task T5_more_recipients_than_there_may_be_are_refused_before_anything_is_looked_up()
     {
@@ -288,6 +313,9 @@ public sealed class SealedSendTests
         Assert.Equal("400 malformed", await response.OutcomeAsync());
     }
 
+    // Beside the key: version, message id, times, type, report token, and the protobuf around them.
+    private const int MaxFramingBytes = 100;
+
     private static readonly byte[] Body = "for all of you"u8.ToArray();
 
     private readonly Dictionary<Guid, PrivateKey> _identities = [];
@@ -316,7 +344,7 @@ public sealed class SealedSendTests
     private static ByteArrayContent Content(SealedMany many) =>
         new(many.ToByteArray()) { Headers = { ContentType = new("application/x-protobuf") } };
 
-    private SealedMany Many(IReadOnlyList<ChatDevice> to, IReadOnlyList<byte[]> rights)
+    private SealedMany Many(IReadOnlyList<ChatDevice> to, IReadOnlyList<byte[]> rights, byte[]? body = null)
     {
         var recipients = to.Select(device => new MultiRecipient(
             ServiceId.OfAccount(device.Address.Account),
@@ -327,7 +355,7 @@ public sealed class SealedSendTests
             Id = ByteString.CopyFrom(Guid.CreateVersion7().ToByteArray(bigEndian: true)),
             Timestamp = 1,
             Message = ByteString.CopyFrom(MultiRecipientMessage.Seal(
-                new SealedContent(Signal.CiphertextType.PlaintextContent, Certificate(), Body), [.. recipients], [], _sender, RandomSource.System)),
+                new SealedContent(Signal.CiphertextType.PlaintextContent, Certificate(), body ?? Body), [.. recipients], [], _sender, RandomSource.System)),
         };
         many.Rights.AddRange(rights.Select(right => ByteString.CopyFrom(right)));
         return many;

@@ -15,4 +15,20 @@ internal static class Eventually
 
         return answer;
     }
+
+    /// <summary>What comes of the first try that does not fail.</summary>
+    public static async Task<T> ComesAsync<T>(Func<Task<T>> tryAsync)
+    {
+        for (var attempt = 0; ; attempt++)
+        {
+            try
+            {
+                return await tryAsync();
+            }
+            catch (System.Net.WebSockets.WebSocketException) when (attempt < 100)
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(50), TimeProvider.System, TestContext.Current.CancellationToken);
+            }
+        }
+    }
 }
