@@ -12,7 +12,7 @@ using SecureChat.Server.Storage;
 namespace SecureChat.Server.Tests.Push;
 
 /// <summary>Against a server that speaks HTTP/2 only, as Apple's does.</summary>
-public sealed class ApnsSenderTests : IAsyncDisposable
+public sealed class ApnsSenderTests(ITestOutputHelper output) : IAsyncDisposable
 {
     private const string Device = "00fc13adff785122b4ad28809a3420982341241421348097878e577c991de8f0";
 
@@ -40,6 +40,7 @@ public sealed class ApnsSenderTests : IAsyncDisposable
         Assert.Equal($"{(_clock.GetUtcNow() + TimeSpan.FromHours(2)).ToUnixTimeSeconds()}", push.Headers["apns-expiration"]);
         Assert.Equal("""{"aps":{"alert":{"loc-key":"wake"},"mutable-content":1}}""", System.Text.Encoding.UTF8.GetString(push.Body));
         Assert.Equal(push.Body, _service.Received[1].Body);
+        output.WritePush("APNs", push, Device);
         await VerifyAsync(push);
     }
 

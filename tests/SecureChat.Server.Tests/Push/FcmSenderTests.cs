@@ -12,7 +12,7 @@ using SecureChat.Server.Storage;
 namespace SecureChat.Server.Tests.Push;
 
 /// <summary>Against a server that speaks Google's OAuth token exchange and FCM HTTP v1.</summary>
-public sealed class FcmSenderTests : IAsyncDisposable
+public sealed class FcmSenderTests(ITestOutputHelper output) : IAsyncDisposable
 {
     private readonly RSA _key = RSA.Create(2048);
     private readonly FakeTimeProvider _clock = new(new DateTimeOffset(2026, 3, 1, 12, 0, 0, TimeSpan.Zero));
@@ -37,6 +37,7 @@ public sealed class FcmSenderTests : IAsyncDisposable
             """{"message":{"token":"one","data":{"wake":"1"},"android":{"priority":"HIGH","ttl":"7200s","collapse_key":"wake"}}}""",
             System.Text.Encoding.UTF8.GetString(sent[0].Body));
         Assert.Equal(sent[0].Body.Length, sent[1].Body.Length);
+        output.WritePush("FCM HTTP v1", sent[0], "one");
         _clock.Advance(TimeSpan.FromMinutes(60));
         await fcm.SendAsync(Target("three"), Ct);
         Assert.Equal(2, _exchanges);

@@ -7,7 +7,7 @@ using SecureChat.Tests;
 namespace SecureChat.Server.Tests.Push;
 
 /// <summary>From a sender's socket to the push service, on real ports and the real clock.</summary>
-public sealed class WebPushTests
+public sealed class WebPushTests(ITestOutputHelper output)
 {
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
@@ -30,6 +30,9 @@ public sealed class WebPushTests
         var pushes = await service.WaitAsync(3);
         using var http = node.As(bob);
         var key = (await (await http.GetAsync(new Uri("/v1/push/vapid", UriKind.Relative), Ct)).ReadAsync<VapidKey>()).PublicKey;
+        output.WritePush("Web Push", pushes.First(push => push.Path.StartsWith("/bob", StringComparison.Ordinal)));
+        output.WritePush("UnifiedPush", pushes.First(push => push.Path is "/carol"));
+        output.WritePush("UnifiedPush without keys", pushes.First(push => push.Path is "/dave"));
         Assert.All(pushes, push => Assert.Equal(103, push.Body.Length));
         Assert.All(pushes.Where(push => push.Path != "/dave"), push =>
         {
