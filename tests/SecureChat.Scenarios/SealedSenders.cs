@@ -97,6 +97,10 @@ public sealed class SealedSenders(Worlds worlds, LibsignalPeer peer)
         {
             var content = (await NextSealedAsync(member)).Envelope.Content.ToByteArray();
             var inside = await peer.CallAsync("sealedToUsmc", new { party = member.Party.Id, ciphertext = content }, Ct);
+            var valid = await peer.CallAsync(
+                "validateCert", new { certificate = inside.Bytes("senderCert"), trustRoots = new[] { Root(world) }, now = Now }, Ct);
+            Assert.True(valid.GetProperty("valid").GetBoolean());
+            Assert.Equal(alice.Owner.Account.ToString(), inside.GetProperty("senderUuid").GetString());
             var text = await peer.CallAsync(
                 "groupDecrypt", new { party = member.Party.Id, remote = Address(alice), ciphertext = inside.Bytes("content") }, Ct);
             Assert.Equal(Text, Encoding.UTF8.GetString(text.Bytes("plaintext")));
