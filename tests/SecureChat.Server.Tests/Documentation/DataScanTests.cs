@@ -95,17 +95,7 @@ public sealed partial class DataScanTests
             await scan.LookAsync(Ct);
         }
 
-        var held = await HeldAsync(node);
-        AssertSame(held["directory"], scan.DirectoryFields);
-        AssertSame(stores is Stores.Embedded ? held["queues"] : [], scan.QueueFields);
-        AssertSame(held["blobs"].Select(field => field.Split('/')[0]), scan.BlobAreas);
-        AssertSame(held["hotStore"].Except(stores is Stores.Embedded ? OnlyShared : []), scan.HotNames);
-
-        // The framework names its own scheme, a constant, under the name of the slice that has it.
-        AssertSame(
-            held["logs"].Except(OnlyOfFailures), LogValue().Matches(OwnLines(logs)).Select(match => match.Groups[1].Value)
-                .Except(["OriginalFormat", "AuthenticationScheme"]));
-        AssertSame(held["metrics"].Except(OnlyOfFailures).Except(OfTheExporter), labels.Names());
+        await AssertPublishedAsync(node, stores, scan, logs, labels);
         foreach (var canary in Canaries(ada))
         {
             Assert.False(scan.Holds(canary), $"Found: {Encoding.UTF8.GetString(canary)}");
@@ -118,6 +108,21 @@ public sealed partial class DataScanTests
         Assert.All(FormsOf(ada.Account).Concat(FormsOf(bob.Account)), form =>
             Assert.DoesNotContain(scan.OfLimits, kept => kept.AsSpan().IndexOf(form) >= 0));
         Assert.Contains(scan.OfLimits, kept => Encoding.UTF8.GetString(kept).StartsWith("{limit:one-time-keys-pair}:", StringComparison.Ordinal));
+    }
+
+    private static async Task AssertPublishedAsync(Node node, Stores stores, StoreScan scan, LogCapture logs, LabelScan labels)
+    {
+        var held = await HeldAsync(node);
+        AssertSame(held["directory"], scan.DirectoryFields);
+        AssertSame(stores is Stores.Embedded ? held["queues"] : [], scan.QueueFields);
+        AssertSame(held["blobs"].Select(field => field.Split('/')[0]), scan.BlobAreas);
+        AssertSame(held["hotStore"].Except(stores is Stores.Embedded ? OnlyShared : []), scan.HotNames);
+
+        // The framework names its own scheme, a constant, under the name of the slice that has it.
+        AssertSame(
+            held["logs"].Except(OnlyOfFailures), LogValue().Matches(OwnLines(logs)).Select(match => match.Groups[1].Value)
+                .Except(["OriginalFormat", "AuthenticationScheme"]));
+        AssertSame(held["metrics"].Except(OnlyOfFailures).Except(OfTheExporter), labels.Names());
     }
 
     private static IEnumerable<byte[]> FormsOf(Guid account) =>
