@@ -22,6 +22,9 @@ internal sealed record Measurement
     /// <summary>CPU microseconds of the server process per complete message.</summary>
     public double ServerMicros { get; init; }
 
+    /// <summary>Of these, the microseconds that the kernel took: sockets and files.</summary>
+    public double KernelMicros { get; init; }
+
     /// <summary>CPU microseconds of the server's store processes per complete message.</summary>
     public double StoreMicros { get; init; }
 

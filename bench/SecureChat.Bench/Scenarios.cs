@@ -145,6 +145,7 @@ internal sealed class Scenarios(Target target, CancellationToken ct)
         var accepted = traffic.AcceptedCount;
         var complete = traffic.CompleteCount;
         var server = target.Server.CpuSeconds;
+        var kernel = target.Server.KernelSeconds;
         var stores = target.Stores.Sum(store => store.CpuSeconds);
         var own = self.TotalProcessorTime.TotalSeconds;
         var start = Clock.Now;
@@ -155,6 +156,7 @@ internal sealed class Scenarios(Target target, CancellationToken ct)
         self.Refresh();
         own = self.TotalProcessorTime.TotalSeconds - own;
         server = target.Server.CpuSeconds - server;
+        kernel = target.Server.KernelSeconds - kernel;
         stores = target.Stores.Sum(store => store.CpuSeconds) - stores;
         complete = traffic.CompleteCount - complete;
         if (complete == 0)
@@ -171,6 +173,7 @@ internal sealed class Scenarios(Target target, CancellationToken ct)
             P50 = traffic.Latency.Percentile(0.5),
             P99 = traffic.Latency.Percentile(0.99),
             ServerMicros = server * 1e6 / complete,
+            KernelMicros = kernel * 1e6 / complete,
             StoreMicros = stores * 1e6 / complete,
             ServerLoad = (server + stores) / seconds,
             GeneratorLoad = own / seconds,

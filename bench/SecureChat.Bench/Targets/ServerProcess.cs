@@ -10,6 +10,7 @@ namespace SecureChat.Bench.Targets;
 internal sealed partial class ServerProcess : IDisposable
 {
     private const double ClockTicksPerSecond = 100; // USER_HZ, the unit of /proc/PID/stat on every Linux.
+    private const int UserTime = 11; // Of the fields behind the name in /proc/PID/stat; system time is the next.
     private const int Terminate = 15;
 
     private readonly Process _process;
@@ -42,7 +43,10 @@ internal sealed partial class ServerProcess : IDisposable
     }
 
     /// <summary>User and system time so far, in seconds, of the process and its descendants.</summary>
-    public double CpuSeconds => Family(_process.Id).Sum(CpuSecondsOf);
+    public double CpuSeconds => Family(_process.Id).Sum(process => UserSecondsOf(process) + KernelSecondsOf(process));
+
+    /// <summary>System time alone: what the kernel spent for them.</summary>
+    public double KernelSeconds => Family(_process.Id).Sum(KernelSecondsOf);
 
     /// <summary>Resident memory in bytes of the process and its descendants.</summary>
     public long ResidentBytes => Family(_process.Id).Sum(ResidentBytesOf);
@@ -124,13 +128,16 @@ internal sealed partial class ServerProcess : IDisposable
         }
     }
 
-    private static double CpuSecondsOf(int process)
+    private static double UserSecondsOf(int process) => SecondsOf(process, UserTime);
+
+    private static double KernelSecondsOf(int process) => SecondsOf(process, UserTime + 1);
+
+    private static double SecondsOf(int process, int field)
     {
-        // The second field, the name, may hold spaces; utime and stime are the 14th and 15th.
+        // The second field, the name, may hold spaces.
         var stat = File.ReadAllText($"/proc/{process}/stat");
         var fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
-        return (long.Parse(fields[11], CultureInfo.InvariantCulture) + long.Parse(fields[12], CultureInfo.InvariantCulture))
-            / ClockTicksPerSecond;
+        return long.Parse(fields[field], CultureInfo.InvariantCulture) / ClockTicksPerSecond;
     }
 
     private static long ResidentBytesOf(int process)
