@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using SecureChat.Server.Storage;
 
@@ -12,6 +13,9 @@ internal sealed class ReportTokens(Secrets secrets)
 
     private const byte Purpose = 0xA2;
 
+    // Every message gets a token, and setting a key up costs more than the hash. As many as there are threads that write one at once.
+    private readonly ConcurrentBag<IncrementalHash> _keyed = [];
+
     /// <param name="id">The message's 16 bytes.</param>
     /// <param name="sender">Null: sealed.</param>
     public void Write(ReadOnlySpan<byte> id, Guid recipient, Guid? sender, Span<byte> token)
@@ -22,7 +26,14 @@ internal sealed class ReportTokens(Secrets secrets)
         recipient.TryWriteBytes(text[17..], bigEndian: true, out _);
         (sender ?? Guid.Empty).TryWriteBytes(text[33..], bigEndian: true, out _);
         Span<byte> hash = stackalloc byte[HMACSHA256.HashSizeInBytes];
-        HMACSHA256.HashData(secrets.IdentifierKey, text, hash);
+        if (!_keyed.TryTake(out var keyed))
+        {
+            keyed = IncrementalHash.CreateHMAC(HashAlgorithmName.SHA256, secrets.IdentifierKey);
+        }
+
+        keyed.AppendData(text);
+        keyed.GetHashAndReset(hash);
+        _keyed.Add(keyed);
         hash[..Size].CopyTo(token);
     }
 
