@@ -20,13 +20,16 @@ internal sealed class WatchedStore : ILocalStore
     private readonly byte[][] _words;
     private readonly List<byte[]> _written = [];
 
+    // A copy of the files that is made while the store writes them may be none.
+    private readonly SemaphoreSlim _writing = new(1);
+
     private WatchedStore(DirectoryInfo folder, SqliteStore file, byte[][] words) => (_folder, _file, _words) = (folder, file, words);
 
     /// <summary>The tables that ever held one of the words.</summary>
     public HashSet<string> Tables { get; } = [];
 
     /// <summary>Whether a row holds one of the words now.</summary>
-    public bool HoldsWords => Rows().Count > 0;
+    public bool HoldsWords => WhileNobodyWrites(Rows).Count > 0;
 
     public static async Task<WatchedStore> OpenAsync(params byte[][] words)
     {
@@ -40,19 +43,27 @@ internal sealed class WatchedStore : ILocalStore
     public void AssertGone()
     {
         Assert.NotEmpty(_written);
-        Assert.Empty(Rows());
-        var left = Directory.GetFiles(_folder.FullName).SelectMany(ReadAll).ToArray();
+        var (rows, left) = WhileNobodyWrites(() => (Rows(), Directory.GetFiles(_folder.FullName).SelectMany(ReadAll).ToArray()));
+        Assert.Empty(rows);
         Assert.All(_written, row => Assert.Equal(-1, left.AsSpan().IndexOf(row)));
     }
 
     public async ValueTask CommitAsync(IReadOnlyList<RowChange> changes, CancellationToken ct)
     {
-        await _file.CommitAsync(changes, ct);
-        var telling = changes.Where(change => change.Value is { } value && Holds(value)).ToList();
-        if (telling.Count > 0)
+        await _writing.WaitAsync(ct);
+        try
         {
-            Tables.UnionWith(telling.Select(change => change.Table));
-            _written.AddRange(Rows());
+            await _file.CommitAsync(changes, ct);
+            var telling = changes.Where(change => change.Value is { } value && Holds(value)).ToList();
+            if (telling.Count > 0)
+            {
+                Tables.UnionWith(telling.Select(change => change.Table));
+                _written.AddRange(Rows());
+            }
+        }
+        finally
+        {
+            _writing.Release();
         }
     }
 
@@ -61,12 +72,37 @@ internal sealed class WatchedStore : ILocalStore
     public ValueTask<IReadOnlyList<StoredRow>> ListAsync(string table, long after, int limit, CancellationToken ct) =>
         _file.ListAsync(table, after, limit, ct);
 
-    public ValueTask EraseRemovedAsync(CancellationToken ct) => _file.EraseRemovedAsync(ct);
+    public async ValueTask EraseRemovedAsync(CancellationToken ct)
+    {
+        await _writing.WaitAsync(ct);
+        try
+        {
+            await _file.EraseRemovedAsync(ct);
+        }
+        finally
+        {
+            _writing.Release();
+        }
+    }
 
     public async ValueTask DisposeAsync()
     {
         await _file.DisposeAsync();
+        _writing.Dispose();
         _folder.Delete(recursive: true);
+    }
+
+    private T WhileNobodyWrites<T>(Func<T> look)
+    {
+        _writing.Wait(World.Ct);
+        try
+        {
+            return look();
+        }
+        finally
+        {
+            _writing.Release();
+        }
     }
 
     private bool Holds(ReadOnlySpan<byte> value)
