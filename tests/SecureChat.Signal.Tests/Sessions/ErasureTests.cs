@@ -88,13 +88,7 @@ public sealed class ErasureTests
         (IDisposable Holder, int Secrets)[] holders = [(key, 2), (link, 1), (new GroupSecret(_random.Bytes(32)), 1), (sent, 2), (late, 2)];
         foreach (var (holder, count) in holders)
         {
-            var secrets = Secrets.Of(holder);
-            Assert.Equal(count, secrets.Count);
-            Assert.All(secrets, secret => Assert.Contains(secret, part => part != 0));
-
-            holder.Dispose();
-
-            Assert.All(secrets, AssertErased);
+            AssertErasable(holder, count);
         }
 
         Assert.All(Secrets.Of(theirs), secret => Assert.Contains(secret, part => part != 0));
@@ -260,14 +254,19 @@ public sealed class ErasureTests
             [(new SegmentCipher(_random.Bytes(32), managed: true), 1), (new SealedSenderV2.MessageKey(_random.Bytes(32)), 3)];
         foreach (var (holder, count) in holders)
         {
-            var secrets = Secrets.Of(holder);
-            Assert.Equal(count, secrets.Count);
-            Assert.All(secrets, secret => Assert.Contains(secret, part => part != 0));
-
-            holder.Dispose();
-
-            Assert.All(secrets, AssertErased);
+            AssertErasable(holder, count);
         }
+    }
+
+    private static void AssertErasable(IDisposable holder, int count)
+    {
+        var secrets = Secrets.Of(holder);
+        Assert.Equal(count, secrets.Count);
+        Assert.All(secrets, secret => Assert.Contains(secret, part => part != 0));
+
+        holder.Dispose();
+
+        Assert.All(secrets, AssertErased);
     }
 
     private static void AssertErasable(SpqrState state, HashSet<byte> seen)
