@@ -41,7 +41,7 @@ public sealed class ScheduleTests(ITestOutputHelper output)
     [InlineData(30)]
     public async Task Whoever_comes_first_and_whenever_nothing_is_lost_shown_twice_or_out_of_order_once_both_are_there(int minutes)
     {
-        var (count, life) = (Count / 4, TimeSpan.FromMinutes(minutes));
+        var (count, life) = (Count * minutes / 480, TimeSpan.FromMinutes(minutes));
 
         var delays = await DelaysAsync(count, life, Around, stays: true);
 

@@ -67,7 +67,7 @@ internal sealed class StoreScan(Node node, bool withLogs = true)
         {
             if (withLogs || !Path.GetFileName(file).Contains(".db", StringComparison.Ordinal))
             {
-                _values.Add(await File.ReadAllBytesAsync(file, ct));
+                _values.Add(await ReadAsync(file, ct));
             }
 
             if (Path.GetDirectoryName(Path.GetRelativePath(Folder, file)) is { } area && area.StartsWith(Blobs, StringComparison.Ordinal))
@@ -91,6 +91,15 @@ internal sealed class StoreScan(Node node, bool withLogs = true)
         {
             await ReadRedisAsync(ct);
         }
+    }
+
+    // What is there, and no more: the server may cut the file meanwhile.
+    private static async Task<byte[]> ReadAsync(string file, CancellationToken ct)
+    {
+        await using var open = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        using var content = new MemoryStream();
+        await open.CopyToAsync(content, ct);
+        return content.ToArray();
     }
 
     private static bool IsOfLimits(string name) => First(name) is "limit" or "anomaly" or "anomaly-seen";
