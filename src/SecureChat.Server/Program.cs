@@ -40,6 +40,8 @@ internal static class Program
         // Its scope would put the path, which a stranger may fill with anything, beside every line of a request.
         builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
 
+        builder.Services.AddSingleton<IExternalScopeProvider, NoScopes>();
+
         // What stops the start is told on the terminal, in a sentence.
         builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None);
         builder.Services.Configure<RouteHandlerOptions>(options => options.ThrowOnBadRequest = true);

@@ -1,5 +1,6 @@
 using System.Net.WebSockets;
 using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.Extensions.Primitives;
 using SecureChat.Protocol;
 using SecureChat.Protocol.Messages;
 using SecureChat.Server.Abuse;
@@ -29,24 +30,30 @@ internal static class ConnectionsEndpoints
         app.MapGet(path, context => ServeAsync(context, app.ServiceProvider, protocol, open))
             .ShortCircuit().RequireLimit(RateLimits.OpenSocket).ExcludeFromDescription();
 
-    // What opening the socket took is gone before it is served.
-    private static async Task ServeAsync(
+    // What opening the socket took is gone before it is served, this method's own state too where nothing had to be waited for.
+    private static Task ServeAsync(
         HttpContext context, IServiceProvider services, string family, Func<HttpContext, IServiceProvider, string, Task<Func<Task>>> open)
     {
-        Func<Task> serve;
+        var opening = OpenOrRefuseAsync(context, services, family, open);
+        return opening.IsCompletedSuccessfully ? opening.GetAwaiter().GetResult()() : ServeAsync(opening);
+    }
+
+    private static async Task ServeAsync(Task<Func<Task>> opening) => await (await opening)();
+
+    private static async Task<Func<Task>> OpenOrRefuseAsync(
+        HttpContext context, IServiceProvider services, string family, Func<HttpContext, IServiceProvider, string, Task<Func<Task>>> open)
+    {
         try
         {
-            serve = context.WebSockets.IsWebSocketRequest
+            return context.WebSockets.IsWebSocketRequest
                 && SocketAdmission.Choose(context.Request.Headers.SecWebSocketProtocol, family) is { } protocol
                     ? await open(context, services, protocol)
                     : () => RefuseAsync(context, ProtocolError.Malformed, default);
         }
         catch (Exception) when (!context.Response.HasStarted)
         {
-            serve = () => RefuseAsync(context, ProtocolError.Unavailable, default);
+            return () => RefuseAsync(context, ProtocolError.Unavailable, default);
         }
-
-        await serve();
     }
 
     private static Task RefuseAsync(HttpContext context, ProtocolError refusal, TimeSpan wait)
@@ -127,10 +134,14 @@ internal static class ConnectionsEndpoints
         var socket = await context.WebSockets.AcceptWebSocketAsync(
             new WebSocketAcceptContext { SubProtocol = protocol, KeepAliveInterval = keepAlive });
 
-        // A token is long, and a socket lives longer. Clearing all at once would keep the strings for the next request.
-        foreach (var name in context.Request.Headers.Keys.ToArray())
+        // A token is long, and a socket lives longer. Clearing all at once would keep the strings for the next request, and going
+        // through them one by one an enumerator for each connection.
+        var headers = context.Request.Headers;
+        var all = new KeyValuePair<string, StringValues>[headers.Count];
+        headers.CopyTo(all, 0);
+        foreach (var (name, _) in all)
         {
-            context.Request.Headers.Remove(name);
+            headers.Remove(name);
         }
 
         return socket;
