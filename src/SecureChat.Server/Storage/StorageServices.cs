@@ -11,7 +11,7 @@ namespace SecureChat.Server.Storage;
 internal static class StorageServices
 {
     // Long enough for most acknowledgements of connected devices, short enough not to be noticed by a sender.
-    private static readonly TimeSpan AckPatience = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan AckPatience = TimeSpan.FromMilliseconds(50);
 
     public static void AddStorage(this IHostApplicationBuilder builder)
     {
