@@ -13,12 +13,12 @@ namespace SecureChat.Server.Messages;
 /// <summary>A message whose every field is in range, with the envelopes that its recipients will get.</summary>
 internal sealed class Outgoing
 {
-    private Outgoing(UInt128 once, List<Recipient> recipients, int expiresIn, Stamp stamp) =>
-        (Once, Recipients, ExpiresIn, Urgent, Ephemeral, OpensSessions) =
-            (once, recipients, expiresIn, stamp.Urgent, stamp.Ephemeral, recipients.Exists(static recipient => recipient.OpensSession));
+    private readonly Caller? _sender;
+    private readonly UInt128 _id;
 
-    /// <summary>A hash of sender and message id: no sender can pre-empt another's id.</summary>
-    public UInt128 Once { get; }
+    private Outgoing(UInt128 id, List<Recipient> recipients, int expiresIn, Stamp stamp) =>
+        (_sender, _id, Recipients, ExpiresIn, Urgent, Ephemeral, OpensSessions) =
+            (stamp.Sender, id, recipients, expiresIn, stamp.Urgent, stamp.Ephemeral, recipients.Exists(static recipient => recipient.OpensSession));
 
     public IReadOnlyList<Recipient> Recipients { get; }
 
@@ -170,29 +170,39 @@ internal sealed class Outgoing
         return null;
     }
 
+    /// <summary>What a device's queue knows this message by: a hash with the sender, so that nobody can pre-empt another's id.</summary>
+    /// <remarks>With the registration: a device that took the place of another has not been sent what that one was.</remarks>
+    public UInt128 OnceFor(Guid account, Item item)
+    {
+        // One block of the hash.
+        Span<byte> name = stackalloc byte[54];
+        name.Clear();
+        if (_sender is not null)
+        {
+            _sender.Account.TryWriteBytes(name, bigEndian: true, out _);
+            name[16] = (byte)_sender.Device;
+        }
+
+        BinaryPrimitives.WriteUInt128BigEndian(name[17..], _id);
+        account.TryWriteBytes(name[33..], bigEndian: true, out _);
+        name[49] = (byte)item.Device;
+        BinaryPrimitives.WriteInt32BigEndian(name[50..], item.RegistrationId);
+        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
+        SHA256.HashData(name, hash);
+        return BinaryPrimitives.ReadUInt128BigEndian(hash);
+    }
+
     private static (Outgoing? Message, ProtocolError? Refusal) Finish(
         ReadOnlySpan<byte> id, List<Recipient> recipients, int expiresIn, Stamp stamp, byte[]? sharedEnd = null)
     {
-        var sender = stamp.Sender;
-        var most = sender is null ? Limits.MaxSealedRecipients : Limits.MaxRecipients;
+        var most = stamp.Sender is null ? Limits.MaxSealedRecipients : Limits.MaxRecipients;
         if (recipients.Count == 0 || recipients.Count > most || !id.ContainsAnyExcept((byte)0)
             || (recipients.Count > 1 && recipients.DistinctBy(recipient => recipient.Account).Count() != recipients.Count))
         {
             return (null, ProtocolError.Malformed);
         }
 
-        Span<byte> name = stackalloc byte[33];
-        name.Clear();
-        if (sender is not null)
-        {
-            sender.Account.TryWriteBytes(name, bigEndian: true, out _);
-            name[16] = (byte)sender.Device;
-        }
-
-        id.CopyTo(name[17..]);
-        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
-        SHA256.HashData(name, hash);
-        return (new Outgoing(BinaryPrimitives.ReadUInt128BigEndian(hash), recipients, expiresIn, stamp) { SharedEnd = sharedEnd }, null);
+        return (new Outgoing(BinaryPrimitives.ReadUInt128BigEndian(id), recipients, expiresIn, stamp) { SharedEnd = sharedEnd }, null);
     }
 
     private static ProtocolError? ReadRecipient(

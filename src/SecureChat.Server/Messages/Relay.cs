@@ -207,10 +207,9 @@ internal sealed class Relay(
         {
             var item = recipient.Items[i];
 
-            // A device that took the place of another has not been sent what that one was.
-            var onceForDevice = message.Once + (UInt128)item.RegistrationId;
             mail[i] = new Mail(
-                new DeviceAddress(recipient.Account, item.Device), onceForDevice, deadline, item.Envelope, message.Urgent, shared);
+                new DeviceAddress(recipient.Account, item.Device), message.OnceFor(recipient.Account, item), deadline, item.Envelope,
+                message.Urgent, shared);
         }
 
         return mail;

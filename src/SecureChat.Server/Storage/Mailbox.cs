@@ -86,7 +86,7 @@ internal sealed class Mailbox(
         var once = System.Buffers.Binary.BinaryPrimitives.ReadUInt128BigEndian(id);
         foreach (var device in devices)
         {
-            await PostAsync([new Mail(new DeviceAddress(account, device), once, now + Life, envelope)], ct);
+            await PostAsync([new Mail(new DeviceAddress(account, device), once + (UInt128)device, now + Life, envelope)], ct);
         }
     }
 

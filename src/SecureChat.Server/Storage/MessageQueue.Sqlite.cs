@@ -1,5 +1,3 @@
-using System.Buffers.Binary;
-using System.Security.Cryptography;
 using Microsoft.Data.Sqlite;
 using SecureChat.Protocol;
 
@@ -69,13 +67,7 @@ internal sealed class SqliteMessageQueue : IMessageQueue, IDisposable
         {
             ObjectDisposedException.ThrowIf(_stopped, this);
             var (now, wall) = Now();
-            var known = new UInt128[mail.Count];
-            for (var i = 0; i < mail.Count; i++)
-            {
-                known[i] = KnownAs(mail[i]);
-            }
-
-            if (!_memory.Fits(mail, known, _caps, now))
+            if (!_memory.Fits(mail, _caps, now))
             {
                 foreach (var one in mail)
                 {
@@ -85,7 +77,7 @@ internal sealed class SqliteMessageQueue : IMessageQueue, IDisposable
                 return Task.FromResult<long[]?>(null);
             }
 
-            return Enqueue(mail, known, (now, wall), onPositioned).Task;
+            return Enqueue(mail, (now, wall), onPositioned).Task;
         }
     }
 
@@ -220,17 +212,6 @@ internal sealed class SqliteMessageQueue : IMessageQueue, IDisposable
         return shared;
     }
 
-    private static UInt128 KnownAs(Mail mail)
-    {
-        Span<byte> name = stackalloc byte[33];
-        mail.To.Account.TryWriteBytes(name, bigEndian: true, out _);
-        name[16] = (byte)mail.To.Device;
-        BinaryPrimitives.WriteUInt128BigEndian(name[17..], mail.Once);
-        Span<byte> hash = stackalloc byte[32];
-        SHA256.HashData(name, hash);
-        return BinaryPrimitives.ReadUInt128BigEndian(hash);
-    }
-
     private byte[]? BodyOf(QueueEntry entry)
     {
         var body = entry.Body ?? _file.Read(entry.Position);
@@ -254,8 +235,7 @@ internal sealed class SqliteMessageQueue : IMessageQueue, IDisposable
         return (now, wall);
     }
 
-    private QueueAppend Enqueue(
-        IReadOnlyList<Mail> mail, UInt128[] known, (long Now, long Wall) time, Positioned? onPositioned)
+    private QueueAppend Enqueue(IReadOnlyList<Mail> mail, (long Now, long Wall) time, Positioned? onPositioned)
     {
         var positions = new long[mail.Count];
         var append = new QueueAppend(positions);
@@ -264,13 +244,13 @@ internal sealed class SqliteMessageQueue : IMessageQueue, IDisposable
         for (var i = 0; i < mail.Count; i++)
         {
             var life = mail[i].Deadline.ToUnixTimeMilliseconds() - time.Wall;
-            if (life <= 0 || !_memory.Remember(known[i], time.Now))
+            if (life <= 0 || !_memory.Remember(mail[i].Once, time.Now))
             {
                 _writer.Release(mail[i].Shared?.Row);
                 continue;
             }
 
-            var entry = _memory.Add(mail[i], known[i], time.Now, time.Now + life, append);
+            var entry = _memory.Add(mail[i], time.Now, time.Now + life, append);
             append.Expect();
             positions[i] = entry.Position;
             added.Add(entry);

@@ -25,7 +25,7 @@ internal interface IMessageQueue
     /// Completes when the mail survives <c>kill -9</c>. Mail whose <see cref="Mail.Once"/> is already known within its life is
     /// not stored again and counts as stored. Positions grow along each device's queue, also across restarts.
     /// </remarks>
-    /// <param name="mail">Any devices of one account; at most one mail per device and <see cref="Mail.Once"/>.</param>
+    /// <param name="mail">Any devices of one account; each with a <see cref="Mail.Once"/> of its own.</param>
     /// <param name="onPositioned">
     /// Called with the mail's index and position as soon as that is known, before it is durable, in order along each queue, for
     /// new mail only. It lets a connected device receive without waiting for the disk: if its acknowledgement arrives first, the
@@ -60,7 +60,7 @@ internal delegate bool Positioned(int index, long position, long previous);
 
 /// <summary>One envelope on its way into a device's queue.</summary>
 /// <param name="To">The recipient device.</param>
-/// <param name="Once">Idempotency key: a hash of sender and message id, so that no sender can pre-empt another's id.</param>
+/// <param name="Once">Idempotency key: a hash of sender, message id and recipient device, so that no sender can pre-empt another's id.</param>
 /// <param name="Deadline">When it must be gone.</param>
 /// <param name="Envelope">A serialised <see cref="Protocol.Proto.Envelope"/>, or its beginning if there is a shared end.</param>
 /// <param name="Urgent">Worth waking a sleeping device for.</param>

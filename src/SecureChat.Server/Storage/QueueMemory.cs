@@ -35,11 +35,11 @@ internal sealed class QueueMemory
     }
 
     /// <summary>Whether every mail that is new finds room in its queue.</summary>
-    public bool Fits(IReadOnlyList<Mail> mail, UInt128[] known, QueueCaps caps, long now)
+    public bool Fits(IReadOnlyList<Mail> mail, QueueCaps caps, long now)
     {
         for (var i = 0; i < mail.Count; i++)
         {
-            if (IsKnown(known[i]))
+            if (IsKnown(mail[i].Once))
             {
                 continue;
             }
@@ -78,10 +78,10 @@ internal sealed class QueueMemory
         }
     }
 
-    public QueueEntry Add(Mail mail, UInt128 known, long now, long deadline, QueueAppend append)
+    public QueueEntry Add(Mail mail, long now, long deadline, QueueAppend append)
     {
         _last = Math.Max(now * 1000, _last + 1);
-        var entry = new QueueEntry(mail.To, known, _last, deadline, mail.Size)
+        var entry = new QueueEntry(mail.To, mail.Once, _last, deadline, mail.Size)
         {
             Shared = mail.Shared?.Row,
             Append = append,

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Diagnostics.Metrics;
 using System.Security.Cryptography;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -189,7 +190,7 @@ public sealed class DeliveryTests
 
     private static Mail MailTo(DeviceAddress device, int number) => new(
         device,
-        (UInt128)number,
+        BinaryPrimitives.ReadUInt128BigEndian(device.Account.ToByteArray()) + (UInt128)number,
         TimeProvider.System.GetUtcNow() + TimeSpan.FromMinutes(30),
         Google.Protobuf.MessageExtensions.ToByteArray(new Envelope { Timestamp = (ulong)number }));
 

@@ -75,7 +75,7 @@ public sealed class MessageQueueTests
     internal async Task A_retry_finds_its_new_devices_and_counts_for_the_known_ones(IMessageQueue queue, TestClock clock)
     {
         var phone = MailTo(Bob, clock, [1]);
-        var laptop = phone with { To = BobsLaptop };
+        var laptop = MailTo(BobsLaptop, clock, [1]);
         await queue.AppendAsync([phone], null, Ct);
 
         var retried = await queue.AppendAsync([phone, laptop], null, Ct);
