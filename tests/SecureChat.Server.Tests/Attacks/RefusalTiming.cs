@@ -5,7 +5,6 @@ using System.Security.Cryptography;
 using System.Text;
 using Google.Protobuf;
 using SecureChat.Protocol.Accounts;
-using SecureChat.Protocol.Keys;
 using SecureChat.Protocol.Messages;
 using SecureChat.Protocol.Proto;
 using SecureChat.Protocol.Senders;
@@ -105,7 +104,7 @@ public sealed class RefusalTiming(ITestOutputHelper output)
     }
 
     [Fact]
-    public async Task M7_codes_lookups_and_key_fetches_take_the_same_time_whoever_is_there()
+    public async Task M7_codes_and_lookups_take_the_same_time_whoever_is_there()
     {
         await using var node = await Node.StartAsync(("Tokens:AccessLife", "01:00:00"), ("Limits:Anomalies", "Watch"), ("Otp:MaxPerDay", "100000"));
         using var alice = await Member.SignUpAsync(node, "alice@chat.example");
@@ -141,11 +140,6 @@ public sealed class RefusalTiming(ITestOutputHelper output)
             bob.Http,
             ("hit", () => Post("/v1/usernames/lookup", new UsernameHash(name))),
             ("miss", () => Post("/v1/usernames/lookup", new UsernameHash(RandomNumberGenerator.GetBytes(32)))));
-        await MeasureAsync(
-            "key fetch",
-            node.Http,
-            ("unknown account", () => Post("/v1/keys/fetch", new FetchKeys(Guid.CreateVersion7(), 1))),
-            ("unknown device", () => Post("/v1/keys/fetch", new FetchKeys(alice.Account, 9))));
     }
 
     private static HttpRequestMessage Post<T>(string path, T body) =>
