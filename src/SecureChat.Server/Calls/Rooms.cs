@@ -145,7 +145,14 @@ internal sealed class Rooms : BackgroundService
         var now = Time.GetTimestamp();
         foreach (var (socket, _) in _sockets)
         {
-            socket.Tick(now);
+            try
+            {
+                socket.Tick(now);
+            }
+            catch (Exception failure)
+            {
+                _log.LookingAfterFailed(failure.GetType().Name);
+            }
         }
 
         return Task.CompletedTask;

@@ -18,6 +18,8 @@ internal sealed class AspNetSession(HttpContext context, WebSocket socket, Calle
     private const int CongestedBytes = 64 * 1024;
     private const int LengthBytes = 4;
 
+    private readonly RequestAbort _request = new(context);
+
     private byte[] _out = [];
     private int _length;
     private int _inFlight;
@@ -38,11 +40,10 @@ internal sealed class AspNetSession(HttpContext context, WebSocket socket, Calle
         try
         {
             await OpenAsync(CancellationToken.None);
-            do
+            while ((await socket.ReceiveAsync(Memory<byte>.Empty, CancellationToken.None)).MessageType != WebSocketMessageType.Close
+                && await ReceiveOneAsync())
             {
-                await socket.ReceiveAsync(Memory<byte>.Empty, CancellationToken.None);
             }
-            while (await ReceiveOneAsync());
         }
         catch (Exception e) when (e is WebSocketException or OperationCanceledException or IOException or ObjectDisposedException)
         {
@@ -54,10 +55,11 @@ internal sealed class AspNetSession(HttpContext context, WebSocket socket, Calle
             Close(CloseCode.Normal);
             await FinishSendingAsync();
             socket.Dispose();
+            _request.End();
         }
     }
 
-    public override void Abort() => context.Abort();
+    public override void Abort() => _request.Abort();
 
     protected override void Append(ReadOnlySpan<byte> head, ReadOnlySpan<byte> tail)
     {
@@ -191,7 +193,7 @@ internal sealed class AspNetSession(HttpContext context, WebSocket socket, Calle
                 StopSending();
             }
 
-            context.Abort();
+            Abort();
         }
     }
 
@@ -273,7 +275,7 @@ internal sealed class AspNetSession(HttpContext context, WebSocket socket, Calle
         }
         catch (OperationCanceledException)
         {
-            context.Abort();
+            Abort();
         }
     }
 }

@@ -120,10 +120,18 @@ internal static class ConnectionsEndpoints
 
         return Task.FromResult<Func<Task>>(async () =>
         {
+            var underWay = new RequestAbort(context);
             var client = new AnonymousClient(
-                SocketAdmission.IsJson(protocol), RateLimiter.Network(context.Connection.RemoteIpAddress), context.Abort);
+                SocketAdmission.IsJson(protocol), RateLimiter.Network(context.Connection.RemoteIpAddress), underWay.Abort);
             using var socket = await AcceptAsync(context, protocol, Timeout.InfiniteTimeSpan);
-            await anonymous.RunAsync(socket, client);
+            try
+            {
+                await anonymous.RunAsync(socket, client);
+            }
+            finally
+            {
+                underWay.End();
+            }
         });
     }
 

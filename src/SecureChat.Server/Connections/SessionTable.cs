@@ -32,13 +32,14 @@ internal sealed class SessionTable : BackgroundService
     private readonly AccountNotices _notices;
     private readonly RateLimiter _limiter;
     private readonly Counter<long> _slowReaders;
+    private readonly ILogger<SessionTable> _log;
     private volatile bool _draining;
 
     public SessionTable(
         IEnumerable<IFrameHandler> handlers, AccountNotices notices, RateLimiter limiter, IHostApplicationLifetime life, IMeterFactory meters,
-        TimeProvider time)
+        TimeProvider time, ILogger<SessionTable> log)
     {
-        (_handlers, _notices, _limiter, Time) = ([.. handlers], notices, limiter, time);
+        (_handlers, _notices, _limiter, Time, _log) = ([.. handlers], notices, limiter, time, log);
         for (var i = 0; i < _handlers.Length; i++)
         {
             foreach (var (field, limit) in _handlers[i].Fields)
@@ -127,7 +128,7 @@ internal sealed class SessionTable : BackgroundService
                 var now = Time.GetTimestamp();
                 foreach (var (session, _) in _sessions)
                 {
-                    session.Tick(now);
+                    LookAfter(session, now);
                 }
 
                 foreach (var ended in _ended)
@@ -142,6 +143,19 @@ internal sealed class SessionTable : BackgroundService
         catch (OperationCanceledException)
         {
             // The host stops; Drain has told the clients.
+        }
+    }
+
+    // One connection that fails must not end the care for all others, and with it the server.
+    private void LookAfter(ClientSession session, long now)
+    {
+        try
+        {
+            session.Tick(now);
+        }
+        catch (Exception e)
+        {
+            _log.LookingAfterFailed(e.GetType().Name);
         }
     }
 

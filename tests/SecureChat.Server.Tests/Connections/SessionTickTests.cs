@@ -1,3 +1,6 @@
+using System.Net.WebSockets;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Time.Testing;
 using SecureChat.Protocol;
 using SecureChat.Server.Accounts;
@@ -51,6 +54,41 @@ public sealed class SessionTickTests
         Assert.Equal(["abort"], session.After(TimeSpan.FromSeconds(7)));
     }
 
+    [Fact]
+    public async Task A_connection_that_fails_while_it_is_looked_after_stops_neither_the_others_nor_the_server()
+    {
+        await using var node = await Node.StartAsync();
+        var broken = await OpenAsync(node);
+        var other = await OpenAsync(node);
+        broken.FailsToAbort = true;
+        broken.Waits();
+
+        for (var seconds = 0; seconds < 60; seconds++)
+        {
+            node.Clock.Advance(TimeSpan.FromSeconds(1));
+            await Task.Delay(TimeSpan.FromMilliseconds(1), TimeProvider.System, Ct);
+        }
+
+        await other.Pinged.WaitAsync(TimeSpan.FromSeconds(20), Ct);
+        Assert.False(node.Get<IHostApplicationLifetime>().ApplicationStopping.IsCancellationRequested);
+    }
+
+    [Fact]
+    public async Task Aborting_a_connection_whose_request_is_over_does_nothing()
+    {
+        await using var node = await Node.StartAsync();
+        var context = new DefaultHttpContext();
+        var session = new AspNetSession(
+            context, WebSocket.CreateFromStream(Stream.Null, new WebSocketCreationOptions { IsServer = true }),
+            new Caller(new DeviceAddress(Ids.New(), 1), 7), isJson: false, node.Get<SessionTable>());
+        await session.RunAsync();
+
+        // As the server does before it uses the context for another request.
+        context.Uninitialize();
+
+        session.Abort();
+    }
+
     private static async Task<Recorded> OpenAsync(Node node)
     {
         var session = new Recorded(node.Clock, node.Get<SessionTable>());
@@ -64,10 +102,15 @@ public sealed class SessionTickTests
         : ClientSession(new Caller(new DeviceAddress(Ids.New(), 1), 7), isJson: false, table)
     {
         private readonly List<string> _done = [];
+        private readonly TaskCompletionSource _pinged = new();
 
         private long _waitingSince;
 
         public override bool IsCongested => _waitingSince != 0;
+
+        public bool FailsToAbort { get; set; }
+
+        public Task Pinged => _pinged.Task;
 
         protected override long WaitingSince => _waitingSince;
 
@@ -85,7 +128,11 @@ public sealed class SessionTickTests
 
         public Task HearAsync() => ReceiveAsync([], isText: false).AsTask();
 
-        public override void Abort() => _done.Add("abort");
+        public override void Abort()
+        {
+            ObjectDisposedException.ThrowIf(FailsToAbort, this);
+            _done.Add("abort");
+        }
 
         protected override void Append(ReadOnlySpan<byte> head, ReadOnlySpan<byte> tail)
         {
@@ -97,6 +144,10 @@ public sealed class SessionTickTests
         {
         }
 
-        protected override void Ping() => _done.Add("ping");
+        protected override void Ping()
+        {
+            _done.Add("ping");
+            _pinged.TrySetResult();
+        }
     }
 }
