@@ -114,7 +114,7 @@ internal sealed class Anomalies : BackgroundService
                     await FlushAsync(ct);
                     _isAway = false;
                 }
-                catch (Exception failure) when (failure is RedisException or TimeoutException)
+                catch (Exception failure) when (!ct.IsCancellationRequested)
                 {
                     Missed(failure);
                 }

@@ -173,7 +173,7 @@ internal sealed class Rooms : BackgroundService
             {
                 await room.RenewAsync(token);
             }
-            catch (Exception failure) when (failure is RedisException or TimeoutException)
+            catch (Exception failure) when (!token.IsCancellationRequested)
             {
                 _log.RoomsNotKept(failure.GetType().Name);
             }

@@ -32,7 +32,7 @@ internal sealed class MailSweep(Mailbox mailbox, NodeNotices notices, IHotStore 
                     subscription ??= await notices.SubscribeAsync(mailbox.OnNotice, ct);
                     await VisitAsync(ct);
                 }
-                catch (Exception e) when (e is not OperationCanceledException)
+                catch (Exception e) when (!ct.IsCancellationRequested)
                 {
                     log.SweepFailed(e.GetType().Name);
                 }

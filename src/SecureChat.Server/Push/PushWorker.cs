@@ -65,7 +65,7 @@ internal sealed class PushWorker(
                 _running.AddRange(claimed.Select(SendAsync));
             }
         }
-        catch (Exception e) when (e is not OperationCanceledException)
+        catch (Exception e) when (!ct.IsCancellationRequested)
         {
             log.ClaimFailed(e.GetType().Name);
         }

@@ -43,7 +43,7 @@ internal sealed class AccountCache<T> : IDisposable
         {
             return await entry.Value.Value.WaitAsync(ct);
         }
-        catch (Exception e) when (e is not OperationCanceledException)
+        catch (Exception) when (!ct.IsCancellationRequested)
         {
             _entries.TryRemove(KeyValuePair.Create(account, entry));
             throw;

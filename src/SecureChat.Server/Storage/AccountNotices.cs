@@ -35,7 +35,7 @@ internal sealed partial class AccountNotices(
         {
             await hot.PublishAsync(HotKeys.Accounts, notice, ct);
         }
-        catch (Exception e) when (e is not OperationCanceledException)
+        catch (Exception e) when (!ct.IsCancellationRequested)
         {
             // The change is committed already; the other nodes learn it from the table.
             log.NoticeLost(e.GetType().Name);
@@ -58,7 +58,7 @@ internal sealed partial class AccountNotices(
                     subscription ??= await hot.SubscribeAsync(HotKeys.Accounts, notice => Raise(notice.Span), ct);
                     await PollAsync(ct);
                 }
-                catch (Exception e) when (e is not OperationCanceledException)
+                catch (Exception e) when (!ct.IsCancellationRequested)
                 {
                     log.PollFailed(e.GetType().Name);
                 }

@@ -59,7 +59,7 @@ internal sealed class NodeNotices(IHotStore hot, TimeProvider time, ILogger<Node
                 {
                     await hot.PublishAsync(ChannelOf(node), packed.WrittenMemory, ct);
                 }
-                catch (Exception e) when (e is not OperationCanceledException)
+                catch (Exception e) when (!ct.IsCancellationRequested)
                 {
                     // The mail itself is stored; the sweep of its node finds it.
                     log.NodeNoticeLost(e.GetType().Name);

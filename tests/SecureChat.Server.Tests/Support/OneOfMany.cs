@@ -10,6 +10,12 @@ internal sealed class OneOfMany(IHotStore hot) : IHotStore
     /// <summary>Every call fails as one to a server that does not answer.</summary>
     public bool IsAway { get; set; }
 
+    /// <summary>Every call is given up, as one whose connection ends before its answer.</summary>
+    public bool GivesUp { get; set; }
+
+    /// <summary>How many calls were.</summary>
+    public int GivenUp { get; private set; }
+
     /// <summary>What is published reaches nobody.</summary>
     public bool LosesNotices { get; set; }
 
@@ -20,7 +26,13 @@ internal sealed class OneOfMany(IHotStore hot) : IHotStore
 
     public bool IsShared => true;
 
-    private IHotStore Hot => IsAway ? throw new TimeoutException() : hot;
+    private IHotStore Hot => IsAway ? throw new TimeoutException() : GivesUp ? throw GiveUp() : hot;
+
+    private OperationCanceledException GiveUp()
+    {
+        GivenUp++;
+        return new OperationCanceledException();
+    }
 
     public async Task PingAsync(CancellationToken ct) => await Hot.PingAsync(ct);
 
