@@ -32,7 +32,7 @@ internal static class Detectors
     /// <summary>Sockets that one device opens, again and again. A bad line opens some tens in an hour.</summary>
     public static readonly Detector SocketChurn = new("socket-churn", LimitScope.Device, TimeSpan.FromMinutes(10)) { Slow = 60, Refuse = 240 };
 
-    /// <summary>Different accounts to which one account sends the first message of a session: spam to strangers. Joining a large group costs some work.</summary>
+    /// <summary>Different accounts to which one account sends, by name, what is sealed or the first message of a session: spam to strangers. Joining a large group costs some work.</summary>
     public static readonly Detector FanOut = new("fan-out", LimitScope.Account, TimeSpan.FromHours(6)) { Slow = 150, Prove = 300, Refuse = 2000 };
 
     /// <summary>Uploads, each weighed with the share of all files that nobody fetched lately: filling the disk. Nothing leads from a file to its uploader.</summary>

@@ -25,7 +25,7 @@ internal sealed class Outgoing
     /// <summary>Seconds; 0 for the server's life.</summary>
     public int ExpiresIn { get; }
 
-    /// <summary>Whether a session with anybody begins with it.</summary>
+    /// <summary>Whether a session with anybody may begin with it.</summary>
     public bool OpensSessions { get; }
 
     public bool Urgent { get; }
@@ -272,7 +272,7 @@ internal sealed class Outgoing
 
         public IReadOnlyList<Item> Items => _items;
 
-        /// <summary>Whether a session begins with it.</summary>
+        /// <summary>Whether a session may begin with it.</summary>
         public bool OpensSession { get; private set; }
 
         /// <param name="shared">Bytes that follow on <paramref name="content"/> and are kept once for all.</param>
@@ -290,7 +290,9 @@ internal sealed class Outgoing
                 return ProtocolError.Malformed;
             }
 
-            OpensSession |= type == (int)ContentType.Prekey;
+            // Of a sealed one nobody can see whether it opens a session; what goes to one's own devices opens none with strangers.
+            OpensSession |= type == (int)ContentType.Prekey
+                || (type == (int)ContentType.Sealed && stamp.Sender is { } named && named.Account != Account);
             _items.Add(new Item(device, registrationId, stamp.Seal(id, Account, type, content, shared)));
             return null;
         }

@@ -45,7 +45,9 @@ internal readonly record struct Stamp(Caller? Sender, Postmark Mark, DateTimeOff
         writer.Number(Envelope.UrgentFieldNumber, Urgent ? 1UL : 0);
         writer.Number(Envelope.EphemeralFieldNumber, Ephemeral ? 1UL : 0);
         Span<byte> token = stackalloc byte[ReportTokens.Size];
-        Mark.Tokens.Write(id, recipient, sender?.Account, token);
+
+        // Also of a sealed message that was sent by name: else nobody could prove from whom it came.
+        Mark.Tokens.Write(id, recipient, Sender?.Account, token);
         writer.Bytes(Envelope.ReportTokenFieldNumber, token);
 
         // Last, so that what many recipients share is the end of each of their envelopes.

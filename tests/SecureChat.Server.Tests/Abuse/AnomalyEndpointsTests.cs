@@ -201,6 +201,11 @@ public sealed class AnomalyEndpointsTests
         var usual = await spammer.Http.PostAsync("/v1/messages", await FirstAsync(spammer, friend, type: 2));
 
         Assert.Equal(("428 proof_of_work_required", "204", "204"), (await asked.OutcomeAsync(), await worked.OutcomeAsync(), await usual.OutcomeAsync()));
+
+        // What is sealed may be the first of a session, too, unless it is for one's own devices (of which there is no other here).
+        var hidden = await spammer.Http.PostAsync("/v1/messages", await FirstAsync(spammer, friend, type: 6));
+        var toItself = await spammer.Http.PostAsync("/v1/messages", await FirstAsync(spammer, spammer, type: 6));
+        Assert.Equal(("428 proof_of_work_required", "409 mismatched_devices"), (await hidden.OutcomeAsync(), await toItself.OutcomeAsync()));
     }
 
     private static Task<Node> StartAsync(params (string, string)[] settings) => Node.StartAsync(

@@ -119,6 +119,24 @@ public sealed class BlockAndReportTests
         Assert.Empty(await node.Get<Reports>().ListAsync(Ct));
     }
 
+    [Fact]
+    public async Task A_sealed_message_that_was_sent_by_name_is_reported_with_the_name_inside()
+    {
+        await using var node = await LoopbackNode.StartAsync();
+        var (alice, bob, eve) = (await node.NewDeviceAsync(), await node.NewDeviceAsync(), await node.NewDeviceAsync());
+        using var sender = node.As(alice);
+        using var own = node.As(bob);
+        await sender.PostAsync("/v1/messages", To(bob, type: 6));
+        var message = Assert.Single((await (await own.GetAsync(new Uri("/v1/messages", UriKind.Relative), Ct)).ReadAsync<ReceivedMessages>()).Messages);
+        var report = new ReportMessage(message.Id, message.ReportToken!, alice.Address.Account, null);
+
+        Assert.Null(message.SenderAccount);
+        Assert.Equal("404 not_found", await ReportAsync(own, report with { Sender = null }));
+        Assert.Equal("404 not_found", await ReportAsync(own, report with { Sender = eve.Address.Account }));
+        Assert.Equal("204", await ReportAsync(own, report));
+        Assert.Equal(alice.Address.Account, Assert.Single(await node.Get<Reports>().ListAsync(Ct)).Account);
+    }
+
     [Theory, InlineData(false), InlineData(true)]
     public async Task Who_is_blocked_at_one_node_is_refused_at_another_within_a_second_also_when_the_notice_is_lost(bool isLost)
     {
@@ -164,8 +182,8 @@ public sealed class BlockAndReportTests
         Assert.Equal(1, await cluster.A.Get<IMessageQueue>().CountAsync(Ct));
     }
 
-    private static SendMessage To(ChatDevice to) => new(
-        Guid.CreateVersion7(), [new MessageRecipient(to.Address.Account, [new DeviceMessage(1, to.RegistrationId, 2, [1, 2, 3])])], 1);
+    private static SendMessage To(ChatDevice to, int type = 2) => new(
+        Guid.CreateVersion7(), [new MessageRecipient(to.Address.Account, [new DeviceMessage(1, to.RegistrationId, type, [1, 2, 3])])], 1);
 
     private static async Task<string> ReportAsync(HttpClient http, ReportMessage report) =>
         await (await http.PostAsync("/v1/senders/reports", report)).OutcomeAsync();
