@@ -41,8 +41,8 @@ internal enum Handed
 }
 
 /// <summary>
-/// Encrypts a content for every device of an account and hands it to the server: sealed where the recipient gave the right, else
-/// by name. Finds out by itself which devices there are. Spec: docs/protocol/messages.md#sending.
+/// Encrypts a content for every device of an account, seals it, and hands it to the server: without a name where the recipient gave the
+/// right, else by name. Finds out by itself which devices there are. Spec: docs/protocol/messages.md#sending.
 /// </summary>
 internal sealed class Delivery(Device device)
 {
@@ -169,8 +169,7 @@ internal sealed class Delivery(Device device)
             var message = handing.Request is { } request
                 ? new SessionMessage(CiphertextType.PlaintextContent, request.Memory)
                 : await cipher.EncryptAsync(address, padded, device.Now, ct);
-            parcel.Devices.Add(ToDevice(
-                (int)target.Device, (int)session!.RemoteRegistrationId!, message, seals ? certificate : null, contact, content));
+            parcel.Devices.Add(ToDevice((int)target.Device, (int)session!.RemoteRegistrationId!, message, certificate, contact, content));
         }
 
         return parcel;

@@ -95,7 +95,7 @@ public sealed class MultiRecipientMessage
         }
 
         writer.Write(key.Ephemeral.Raw);
-        writer.Write(key.Encrypt(content.Serialize()));
+        writer.Write(key.Encrypt(content.SerializePadded(SealedSenderV2.RoomIn)));
         return writer.WrittenSpan.ToArray();
     }
 

@@ -24,6 +24,12 @@ public sealed class SealedContent
     /// <summary>On the wire a prekey message has a number of its own.</summary>
     private const uint WirePreKeyMessage = 1;
 
+    /// <summary>Far from the fields that the official client has: it passes over this one, as everybody does who does not know it.</summary>
+    private const int PaddingField = 1000;
+
+    /// <summary>Bytes of a padding without a zero in it: two of its tag, three of its length.</summary>
+    private const int SmallestPadding = 5;
+
     /// <summary>A content to be sealed.</summary>
     /// <param name="type">The kind of message.</param>
     /// <param name="sender">The sender's certificate.</param>
@@ -56,7 +62,25 @@ public sealed class SealedContent
     /// <summary>The group that it belongs to; empty if none.</summary>
     public ReadOnlyMemory<byte> GroupId { get; }
 
-    internal byte[] Serialize()
+    internal byte[] Serialize() => Write().ToArray();
+
+    /// <summary>The content with zeros behind it, so that its envelope has one of <see cref="SealedEnvelope.Sizes"/>.</summary>
+    /// <param name="roomIn">How many bytes of content make an envelope of a size.</param>
+    internal byte[] SerializePadded(Func<int, int> roomIn)
+    {
+        var writer = Write();
+        foreach (var size in SealedEnvelope.Sizes)
+        {
+            if (roomIn(size) - writer.Written.Length is var padding && padding >= SmallestPadding)
+            {
+                return writer.Zeros(PaddingField, padding).ToArray();
+            }
+        }
+
+        return writer.ToArray();
+    }
+
+    private ProtoWriter Write()
     {
         var writer = new ProtoWriter()
             .UInt(1, Type == CiphertextType.PreKeyMessage ? WirePreKeyMessage : (ulong)Type)
@@ -72,7 +96,7 @@ public sealed class SealedContent
             writer.Bytes(5, GroupId.Span);
         }
 
-        return writer.ToArray();
+        return writer;
     }
 
     internal static SealedContent Parse(ReadOnlySpan<byte> serialized)

@@ -8,6 +8,17 @@ namespace SecureChat.Signal.SealedSender;
 /// </summary>
 public static class SealedEnvelope
 {
+    /// <summary>
+    /// The sizes of envelopes, in bytes: each content is padded under the encryption until its envelope has the next of them. So a
+    /// relay sees six lengths, whatever the ratchet puts beside a message. A content for which the largest is too small is not padded.
+    /// docs/protocol/sealed-sender.md#sizes.
+    /// </summary>
+    /// <remarks>
+    /// Each leaves room beside one of the sizes to which the client pads what people write: the first also for the next, the second for
+    /// two of them, and from 6656 on all for the 1.7 KB with which a session begins.
+    /// </remarks>
+    public static ReadOnlySpan<int> Sizes => [1280, 2816, 6656, 18944, 68096, 92672];
+
     /// <summary>Seals for one recipient (version 1).</summary>
     /// <param name="content">What to seal.</param>
     /// <param name="recipient">The recipient's identity key.</param>
@@ -19,7 +30,7 @@ public static class SealedEnvelope
         ArgumentNullException.ThrowIfNull(recipient);
         ArgumentNullException.ThrowIfNull(identity);
         ArgumentNullException.ThrowIfNull(random);
-        return SealedSenderV1.Seal(content.Serialize(), recipient, identity, random);
+        return SealedSenderV1.Seal(content.SerializePadded(SealedSenderV1.RoomIn), recipient, identity, random);
     }
 
     /// <summary>Opens an envelope of either version and judges what is inside.</summary>

@@ -13,6 +13,15 @@ internal static class SealedSenderV1
     private const int MacSize = 10;
     private const int KeySize = 32;
 
+    /// <summary>The version, a one-time key, a static key and its MAC as fields, the tag of the message, and its MAC.</summary>
+    private const int Overhead = 1 + (2 + PublicKey.SerializedSize) + (2 + PublicKey.SerializedSize + MacSize) + 1 + MacSize;
+
+    /// <summary>The largest length that protobuf writes in two bytes.</summary>
+    private const int MaxTwoByteLength = 0x3FFF;
+
+    /// <summary>How many bytes of content make an envelope of a size.</summary>
+    public static int RoomIn(int size) => size - Overhead - (size - Overhead - 2 + MacSize <= MaxTwoByteLength ? 2 : 3);
+
     public static byte[] Seal(ReadOnlySpan<byte> content, PublicKey recipient, PrivateKey identity, RandomSource random)
     {
         using var ephemeral = PrivateKey.Generate(random);

@@ -19,6 +19,9 @@ internal static class SealedSenderV2
 
     private const int SeedSize = 32;
 
+    /// <summary>How many bytes of content make an envelope of a size, as a recipient gets it.</summary>
+    public static int RoomIn(int size) => size - 1 - WrappedKeySize - TagSize - EphemeralSize - AesGcmSiv.TagSize;
+
     /// <summary>The message key of one sending, and the one-time key that follows from it.</summary>
     public static MessageKey NewKey(RandomSource random)
     {

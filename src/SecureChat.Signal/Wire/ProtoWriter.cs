@@ -42,6 +42,18 @@ internal sealed class ProtoWriter
 
     public ProtoWriter Text(int field, string value) => Bytes(field, System.Text.Encoding.UTF8.GetBytes(value));
 
+    /// <summary>A field of zeros that takes exactly so many bytes, with its tag and its length.</summary>
+    /// <remarks>The length is written in three bytes whatever it is: in as few as it needs, some sizes could not be had.</remarks>
+    public ProtoWriter Zeros(int field, int size)
+    {
+        var end = Written.Length + size;
+        Varint(Tag(field, ProtoWireType.Bytes));
+        var zeros = end - Written.Length - 3;
+        _buffer.Append([(byte)((zeros & 0x7F) | 0x80), (byte)(((zeros >> 7) & 0x7F) | 0x80), (byte)(zeros >> 14)]);
+        _buffer.Append(zeros).Clear();
+        return this;
+    }
+
     private static ulong Tag(int field, ProtoWireType type) => ((ulong)field << 3) | (ulong)type;
 
     private void Varint(ulong value)

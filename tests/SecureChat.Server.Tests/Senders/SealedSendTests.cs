@@ -211,14 +211,14 @@ public sealed class SealedSendTests
         }
 
         using var stranger = Stranger(node);
-        var many = Many(members, members.ConvertAll(_ => Array.Empty<byte>()), new byte[20_000]);
+        var many = Many(members, members.ConvertAll(_ => Array.Empty<byte>()), new byte[18_000]);
         Assert.Equal("204", await (await stranger.PostAsync("/v1/sealed/many", Content(many), Ct)).OutcomeAsync());
 
         var parts = MultiRecipientMessage.Parse(many.Message.Span);
         var (bodies, heads) = await QueueContent.ReadAsync(node, stores);
         var shared = Assert.Single(bodies);
         Assert.Equal(1000, heads.Count);
-        Assert.InRange(shared.Length, 20_000, 21_000);
+        Assert.InRange(shared.Length, 18_000, 19_000);
         Assert.All(heads, head => Assert.InRange(head.Length, 48, 48 + MaxFramingBytes));
         Assert.All(parts.Recipients, part => Assert.Single(heads, head => head.AsSpan().IndexOf(parts.EnvelopeFor(part).AsSpan(1, 48)) >= 0));
     }
