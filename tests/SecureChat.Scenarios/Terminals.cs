@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using SecureChat.Scenarios.Support;
 using SecureChat.Tests;
 
@@ -6,6 +7,8 @@ namespace SecureChat.Scenarios;
 /// <summary>The conversation that the README ends with: <c>securechat chat</c> fills two terminals.</summary>
 public sealed class Terminals(Worlds worlds, LibsignalPeer peer)
 {
+    private const int FilmSize = 32 << 20;
+
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -38,5 +41,57 @@ public sealed class Terminals(Worlds worlds, LibsignalPeer peer)
                 [(alice.Account, "are you there?"), (bob.Account, "in the other terminal"), (alice.Account, "good")],
                 told.Select(message => (message.GetProperty("sender").GetGuid(), message.GetProperty("text").GetString()!)));
         }
+    }
+
+    [Fact]
+    public async Task A_file_on_its_way_is_a_bar_that_grows_and_then_goes_and_into_a_pipe_there_is_none()
+    {
+        await using var world = await worlds.StartAsync(StorePair.Embedded, peer, Ct);
+        using var alice = await CommandLine.RegisterAsync(world, "alice@example.org", Ct);
+        using var bob = await CommandLine.RegisterAsync(world, "bob@example.org", Ct);
+        await bob.RunAsync(Ct, "contacts", "add", "alice", alice.Account.ToString());
+        var film = bob.FileOf("film.mkv", RandomNumberGenerator.GetBytes(FilmSize));
+
+        var sending = await DrawnSlowlyAsync(world, bob.OnScreen($"file send alice '{film}'"));
+        var fetching = await DrawnSlowlyAsync(world, alice.OnScreen($"file receive {await ReceivedAsync(alice)} --out '{alice.PathOf("film")}'"));
+        var besidePipes = await DrawnAsync(bob.OnScreen($"file send alice '{film}' | cat > '{bob.PathOf("said")}'"))
+            + await DrawnAsync(alice.OnScreen($"file receive {await ReceivedAsync(alice)} --out '{alice.PathOf("again")}' | cat > '{alice.PathOf("said")}'"));
+
+        var sent = "sent to alice: film.mkv, 32.0 MiB";
+        AssertGrows("Sending", sending);
+        AssertGrows("Fetching", fetching);
+        Assert.Equal((sent, $"{alice.PathOf("film")}, 32.0 MiB"), (DrawnScreen.TextOf(sending), DrawnScreen.TextOf(fetching)));
+        Assert.Equal(
+            (sent + "\n", $"{alice.PathOf("again")}, 32.0 MiB\n"),
+            (await File.ReadAllTextAsync(bob.PathOf("said"), Ct), await File.ReadAllTextAsync(alice.PathOf("said"), Ct)));
+        Assert.Equal("", DrawnScreen.WordsOf(besidePipes));
+        Assert.Equal(await File.ReadAllBytesAsync(film, Ct), await File.ReadAllBytesAsync(alice.PathOf("film"), Ct));
+    }
+
+    private static async Task<string> ReceivedAsync(CommandLine person) =>
+        (await person.RunAsync(Ct, "receive")).Single(line => line.GetProperty("type").GetString() == "message").GetProperty("id").GetString()!;
+
+    // The server works for moments only: a bar that is drawn ten times a second is then drawn often, however fast the machine is.
+    private static async Task<string> DrawnSlowlyAsync(World world, ScreenOf screen)
+    {
+        await using var slowness = world.Server.WorkHaltingly();
+        return await DrawnAsync(screen);
+    }
+
+    private static async Task<string> DrawnAsync(ScreenOf screen)
+    {
+        await using (screen)
+        {
+            Assert.True(await screen.EndAsync(Ct) == 0, screen.Drawn());
+            return screen.Drawn();
+        }
+    }
+
+    private static void AssertGrows(string label, string drawn)
+    {
+        var percentages = DrawnScreen.PercentagesOf(drawn, label).ToList();
+        Assert.True(percentages.Where(percent => percent is > 0 and < 100).Distinct().Count() > 1, $"{label} shows only {string.Join(", ", percentages)} %.");
+        Assert.Equal(percentages.Order(), percentages);
+        Assert.Equal(100, percentages[^1]);
     }
 }

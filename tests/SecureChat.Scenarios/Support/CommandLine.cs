@@ -85,16 +85,22 @@ internal sealed partial class CommandLine : IDisposable
     public Chatting Chat(Guid with) => new(Start("chat", with.ToString(), "--json"));
 
     /// <summary>Starts <c>chat</c> in a terminal of its own, which it fills.</summary>
-    public ScreenOf ChatOnScreen(string with) =>
-        new(StartIn("script", "-qfec", $"stty cols 100 rows 30; exec '{Program}' chat {with}", "/dev/null"));
+    public ScreenOf ChatOnScreen(string with) => OnScreen($"chat {with}");
+
+    /// <summary>Starts a command in a terminal of its own; the shell reads it, so that it can go on with a pipe.</summary>
+    public ScreenOf OnScreen(string command) =>
+        new(StartIn("script", "-qfec", $"export TERM=xterm; stty cols 100 rows 30; exec '{Program}' {command}", "/dev/null"));
 
     /// <summary>A file in this person's folder.</summary>
     public string FileOf(string name, byte[] content)
     {
-        var path = Path.Combine(_home.FullName, name);
+        var path = PathOf(name);
         File.WriteAllBytes(path, content);
         return path;
     }
+
+    /// <summary>Where a file of this person's folder is, or would be.</summary>
+    public string PathOf(string name) => Path.Combine(_home.FullName, name);
 
     public void Dispose() => _home.Delete(recursive: true);
 

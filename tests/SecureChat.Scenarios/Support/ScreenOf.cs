@@ -30,12 +30,22 @@ internal sealed class ScreenOf : IAsyncDisposable
         }
     }
 
-    /// <summary>Waits for its end.</summary>
+    /// <summary>Waits for its end, and until all of it is drawn.</summary>
     /// <returns>The program's exit code.</returns>
     public async Task<int> EndAsync(CancellationToken ct)
     {
         await _terminal.WaitForExitAsync(ct);
+        await _drawing.WaitAsync(ct);
         return _terminal.ExitCode;
+    }
+
+    /// <summary>Everything that it has drawn so far, escape codes and all.</summary>
+    public string Drawn()
+    {
+        lock (_drawn)
+        {
+            return _drawn.ToString();
+        }
     }
 
     public async ValueTask DisposeAsync()
@@ -47,14 +57,6 @@ internal sealed class ScreenOf : IAsyncDisposable
 
         await _drawing;
         _terminal.Dispose();
-    }
-
-    private string Drawn()
-    {
-        lock (_drawn)
-        {
-            return _drawn.ToString();
-        }
     }
 
     private async Task DrawAsync(Process terminal)

@@ -8,6 +8,12 @@ namespace SecureChat.Scenarios.Support;
 /// <summary>One server node: the program as it is built, with a data folder and ports of its own.</summary>
 internal sealed class ServerProcess : IAsyncDisposable
 {
+    // A halted program would not end either: the last that it is told is to go on.
+    private const string Halting = """
+        trap 'kill -s CONT "$1"; exit' TERM
+        while kill -s STOP "$1"; do sleep 0.15; kill -s CONT "$1"; sleep 0.01; done
+        """;
+
     private readonly Dictionary<string, string> _environment;
     private readonly string _log;
     private ChildProcess _process;
@@ -85,6 +91,10 @@ internal sealed class ServerProcess : IAsyncDisposable
         _process = Launch();
         await WaitAsync(ct);
     }
+
+    /// <summary>Lets it work for moments only, until what is returned is disposed of.</summary>
+    public ChildProcess WorkHaltingly() =>
+        ChildProcess.Start(["sh", "-c", Halting, "halting", _process.Id.ToString(CultureInfo.InvariantCulture)], "/dev/null");
 
     /// <summary>Asks it to end, as an operator would.</summary>
     public Task StopAsync(CancellationToken ct) => _process.StopAsync(ct);
