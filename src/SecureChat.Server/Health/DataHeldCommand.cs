@@ -3,7 +3,7 @@ using SecureChat.Server.Hosting;
 
 namespace SecureChat.Server.Health;
 
-/// <summary><c>securechat-server data-held</c>: prints <c>/.well-known/data-held.json</c>. The build runs it, and fails with it.</summary>
+/// <summary><c>securechat-server data-held</c>: prints <c>/.well-known/data-held.json</c>. A Release build runs it, and fails with it.</summary>
 internal static class DataHeldCommand
 {
     public static Command Create()
