@@ -72,7 +72,7 @@ internal static class DemoCommand
             Tell("server", "holds 0 messages: what was acknowledged is deleted");
         }
 
-        // The first message to somebody names its sender; who has been written to has the right to answer without.
+        // The first message to somebody comes by name and is kept without one; who has been written to has the right to answer without.
         private async Task ShowWaitingAsync(DemoServer server, Actor sender, CancellationToken ct)
         {
             foreach (var body in await server.WaitingAsync(ct))

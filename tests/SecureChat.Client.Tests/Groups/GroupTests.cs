@@ -143,7 +143,7 @@ public sealed class GroupTests
 
         await alice.Client.SendAsync(group, "can you read this?", Ct);
         var sentAt = world.Clock.GetUtcNow();
-        await bob.TextAsync("can you read this?");
+        await bob.EventAsync<MessageReceived>(told => told.Message.Text == "can you read this?");
 
         Assert.NotEmpty(keys);
         Assert.InRange(world.Clock.GetUtcNow() - sentAt, TimeSpan.Zero, TimeSpan.FromMinutes(1));
