@@ -5,7 +5,6 @@ using System.Text;
 using Google.Protobuf;
 using SecureChat.Protocol.Proto;
 using SecureChat.Scenarios.Support;
-using SecureChat.Signal.Keys;
 using SecureChat.Tests;
 
 namespace SecureChat.Scenarios;
@@ -42,7 +41,7 @@ public sealed class SealedSenders(Worlds worlds, LibsignalPeer peer)
         Assert.True(envelope.SenderAccount.IsEmpty && envelope.SenderDevice == 0);
         var opened = await peer.CallAsync(
             "sealedDecrypt",
-            new { party = bob.Party.Id, ciphertext = envelope.Content.ToByteArray(), trustRoot = Root(world), now = Now },
+            new { party = bob.Party.Id, ciphertext = envelope.Content.ToByteArray(), trustRoot = world.TrustRoot, now = Now },
             Ct);
         Assert.Equal(Text, Encoding.UTF8.GetString(opened.Bytes("plaintext")));
         Assert.Equal(alice.Owner.Account.ToString(), opened.GetProperty("senderUuid").GetString());
@@ -98,7 +97,7 @@ public sealed class SealedSenders(Worlds worlds, LibsignalPeer peer)
             var content = (await NextSealedAsync(member)).Envelope.Content.ToByteArray();
             var inside = await peer.CallAsync("sealedToUsmc", new { party = member.Party.Id, ciphertext = content }, Ct);
             var valid = await peer.CallAsync(
-                "validateCert", new { certificate = inside.Bytes("senderCert"), trustRoots = new[] { Root(world) }, now = Now }, Ct);
+                "validateCert", new { certificate = inside.Bytes("senderCert"), trustRoots = new[] { world.TrustRoot }, now = Now }, Ct);
             Assert.True(valid.GetProperty("valid").GetBoolean());
             Assert.Equal(alice.Owner.Account.ToString(), inside.GetProperty("senderUuid").GetString());
             var text = await peer.CallAsync(
@@ -163,13 +162,5 @@ public sealed class SealedSenders(Worlds worlds, LibsignalPeer peer)
         }
 
         return accounts;
-    }
-
-    // What the operator would have built into the apps.
-    private static byte[] Root(World world)
-    {
-        var file = world.FilesWritten().First(path => path.EndsWith("sender-root.key", StringComparison.Ordinal));
-        using var root = PrivateKey.Parse(Convert.FromBase64String(File.ReadAllText(file).Trim()));
-        return root.PublicKey.Serialize();
     }
 }

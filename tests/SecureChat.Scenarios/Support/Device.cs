@@ -136,6 +136,15 @@ internal sealed class Device(World world, Person owner, PeerParty party, ServerP
             return null;
         }
 
+        if (envelope.Type is ContentType.Sealed)
+        {
+            var opened = await world.Peer.CallAsync(
+                "sealedDecrypt",
+                new { party = Party.Id, ciphertext = envelope.Content.ToByteArray(), trustRoot = world.TrustRoot, now = TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds() },
+                ct);
+            return opened.Bytes("plaintext");
+        }
+
         var from = new { name = ReadGuid(envelope.SenderAccount).ToString(), device = (int)envelope.SenderDevice };
         return await Party.DecryptAsync(from, (int)envelope.Type, envelope.Content.ToByteArray(), ct);
     }

@@ -1,3 +1,4 @@
+using SecureChat.Signal.Keys;
 using SecureChat.Tests;
 
 namespace SecureChat.Scenarios.Support;
@@ -36,6 +37,17 @@ internal sealed class World(LibsignalPeer peer, TemporaryRedis? redis, Temporary
         new[] { _folder.FullName, redis?.Folder, redis is null ? null : postgres?.Folder }
             .OfType<string>()
             .SelectMany(folder => Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories));
+
+    /// <summary>What sender certificates are signed under, serialised: the operator would have built it into the apps.</summary>
+    public byte[] TrustRoot
+    {
+        get
+        {
+            var file = FilesWritten().First(path => path.EndsWith("sender-root.key", StringComparison.Ordinal));
+            using var root = PrivateKey.Parse(Convert.FromBase64String(File.ReadAllText(file).Trim()));
+            return root.PublicKey.Serialize();
+        }
+    }
 
     /// <summary>Closed with the world.</summary>
     public void Keep(Device device) => _devices.Add(device);
