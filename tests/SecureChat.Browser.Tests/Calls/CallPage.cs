@@ -121,7 +121,10 @@ internal sealed class CallPage(IPage page, Uri address) : IAsyncDisposable
     {
         var chooser = await page.RunAndWaitForFileChooserAsync(() => page.ClickAsync(".send"));
         await page.EvaluateAsync("name => Object.defineProperty(File.prototype, 'name', { get: () => name, configurable: true })", name);
-        await chooser.SetFilesAsync(new FilePayload { Name = "file", MimeType = "application/octet-stream", Buffer = content });
+
+        // Megabytes go to the browser as text: on a busy machine that takes longer than a click may.
+        await chooser.SetFilesAsync(
+            new FilePayload { Name = "file", MimeType = "application/octet-stream", Buffer = content }, new FileChooserSetFilesOptions { Timeout = 60_000 });
     }
 
     /// <summary>The file that came, as the person saves it.</summary>
