@@ -29,7 +29,7 @@ internal sealed class AccountCache<T> : IDisposable
         notices.AccountChanged += Forget;
     }
 
-    public async ValueTask<T> GetAsync(Guid account, CancellationToken ct)
+    public ValueTask<T> GetAsync(Guid account, CancellationToken ct)
     {
         if (!_entries.TryGetValue(account, out var entry) || _time.GetElapsedTime(entry.LoadedAt) > _maxAge)
         {
@@ -39,6 +39,19 @@ internal sealed class AccountCache<T> : IDisposable
             _entries[account] = entry;
         }
 
+        return entry.Value is { IsValueCreated: true, Value: { IsCompletedSuccessfully: true } known }
+            ? new ValueTask<T>(known.Result)
+            : WaitAsync(account, entry, ct);
+    }
+
+    public void Dispose()
+    {
+        _sweep.Dispose();
+        _notices.AccountChanged -= Forget;
+    }
+
+    private async ValueTask<T> WaitAsync(Guid account, Entry entry, CancellationToken ct)
+    {
         try
         {
             return await entry.Value.Value.WaitAsync(ct);
@@ -48,12 +61,6 @@ internal sealed class AccountCache<T> : IDisposable
             _entries.TryRemove(KeyValuePair.Create(account, entry));
             throw;
         }
-    }
-
-    public void Dispose()
-    {
-        _sweep.Dispose();
-        _notices.AccountChanged -= Forget;
     }
 
     private void Forget(Guid account) => _entries.TryRemove(account, out _);

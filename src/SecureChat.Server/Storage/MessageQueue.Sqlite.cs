@@ -277,6 +277,7 @@ internal sealed class SqliteMessageQueue : IMessageQueue, IDisposable
         }
 
         entry.Gone = true;
+        entry.Body = null; // The writer still holds the entry until it was due; what it weighs need not wait that long.
         _writer.Release(entry.Shared);
         if (entry.Append is { } append && append.OneGone())
         {

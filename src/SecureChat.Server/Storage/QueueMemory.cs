@@ -39,25 +39,8 @@ internal sealed class QueueMemory
     {
         for (var i = 0; i < mail.Count; i++)
         {
-            if (IsKnown(mail[i].Once))
-            {
-                continue;
-            }
-
-            var (count, bytes) = (1, (long)mail[i].Size);
-            for (var j = 0; j < i; j++)
-            {
-                if (mail[j].To == mail[i].To)
-                {
-                    count++;
-                    bytes += mail[j].Size;
-                }
-            }
-
-            var fits = _queues.TryGetValue(mail[i].To, out var queue)
-                ? queue.HasRoom(count, bytes, caps, now)
-                : count <= caps.Envelopes && bytes <= caps.Bytes;
-            if (!fits)
+            // In this order, because asking what came already costs more.
+            if (!HasRoom(mail, i, caps, now) && !IsKnown(mail[i].Once))
             {
                 return false;
             }
@@ -67,7 +50,11 @@ internal sealed class QueueMemory
     }
 
     /// <summary>False when the mail was remembered before.</summary>
-    public bool Remember(UInt128 known, long now) => !IsKnown(known) && Current(now).Add(known);
+    public bool Remember(UInt128 known, long now)
+    {
+        var current = Current(now);
+        return !IsKnownAmong(_generations.Count - 1, known) && current.Add(known);
+    }
 
     /// <summary>Takes a memory back: the mail did not reach the disk.</summary>
     public void Unremember(UInt128 known)
@@ -152,10 +139,30 @@ internal sealed class QueueMemory
             ? segment.Array
             : memory.ToArray();
 
-    private bool IsKnown(UInt128 known)
+    // Whether a mail and those before it for the same device find room in its queue.
+    private bool HasRoom(IReadOnlyList<Mail> mail, int last, QueueCaps caps, long now)
+    {
+        var (count, bytes) = (1, (long)mail[last].Size);
+        for (var i = 0; i < last; i++)
+        {
+            if (mail[i].To == mail[last].To)
+            {
+                count++;
+                bytes += mail[i].Size;
+            }
+        }
+
+        return _queues.TryGetValue(mail[last].To, out var queue)
+            ? queue.HasRoom(count, bytes, caps, now)
+            : count <= caps.Envelopes && bytes <= caps.Bytes;
+    }
+
+    private bool IsKnown(UInt128 known) => IsKnownAmong(_generations.Count, known);
+
+    private bool IsKnownAmong(int oldest, UInt128 known)
     {
         // The newest first: a repeat usually follows close behind.
-        for (var i = _generations.Count - 1; i >= 0; i--)
+        for (var i = oldest - 1; i >= 0; i--)
         {
             if (_generations[i].Known.Contains(known))
             {

@@ -130,7 +130,9 @@ internal sealed class QueueWriter : IDisposable
         {
             if (next.Due > now && !_stopped)
             {
-                return Stopwatch.GetElapsedTime(now, next.Due) + TimeSpan.FromMilliseconds(1);
+                // Not once for every mail of a stream: what is due soon after is taken with it.
+                var rest = Stopwatch.GetElapsedTime(now, next.Due) + TimeSpan.FromMilliseconds(1);
+                return rest > _patience / 5 ? rest : _patience / 5;
             }
 
             _handedOver.Dequeue();
