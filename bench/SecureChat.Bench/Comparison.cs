@@ -2,7 +2,11 @@ using SecureChat.Bench.Targets;
 
 namespace SecureChat.Bench;
 
-/// <summary>All scenarios against all servers: one server runs at a time, and the order turns from round to round.</summary>
+/// <summary>All scenarios against all servers, which run beside each other and are measured in turns.</summary>
+/// <remarks>
+/// In turns, because a machine that others share changes its speed by the minute: what is compared was measured within seconds. A
+/// server whose turn it is not has its connections, and nothing to do.
+/// </remarks>
 internal sealed class Comparison(IReadOnlyList<string> targets, int rounds, TimeSpan warmUp, TimeSpan time, int? serverCore)
 {
     private const int IdleConnections = 10_000;
@@ -13,6 +17,9 @@ internal sealed class Comparison(IReadOnlyList<string> targets, int rounds, Time
     // Enough once the first scenario has warmed the server up.
     private static readonly TimeSpan ShortWarmUp = TimeSpan.FromSeconds(2);
 
+    // After the others' turns: caches are cold, and the first messages come all at once.
+    private static readonly TimeSpan Beginning = TimeSpan.FromMilliseconds(500);
+
     /// <summary>How long connections are left alone before memory is read: garbage collectors get their chance.</summary>
     public static TimeSpan Settle { get; } = TimeSpan.FromSeconds(6);
 
@@ -21,39 +28,65 @@ internal sealed class Comparison(IReadOnlyList<string> targets, int rounds, Time
     {
         var machine = Machine.Describe();
         var results = new List<Measurement>();
-        var versions = new Dictionary<string, (string Description, string Version)>();
-        for (var round = 0; round < rounds; round++)
+        var running = new List<Target>();
+        try
         {
-            foreach (var name in Order(round))
+            foreach (var name in targets)
             {
-                ct.ThrowIfCancellationRequested();
-                using var target = AllTargets.Make(name);
-                versions[name] = (target.Description, target.Version);
-                target.Start(serverCore, ManyPairs, ct);
-                var scenarios = new Scenarios(target, ct);
-                Add(scenarios.Relay(ManyPairs, 1, warmUp, time), round);
-                Add(scenarios.Relay(FewPairs, 4, ShortWarmUp, time), round);
-                Add(scenarios.Open(FewPairs, OpenRate, ShortWarmUp, time), round);
+                running.Add(AllTargets.Make(name));
+                running[^1].Start(serverCore, ManyPairs, ct);
             }
+
+            results.AddRange(InTurns(running, scenarios => scenarios.Relay(ManyPairs, 1), warmUp, ct));
+            results.AddRange(InTurns(running, scenarios => scenarios.Relay(FewPairs, 4), ShortWarmUp, ct));
+            results.AddRange(InTurns(running, scenarios => scenarios.Open(FewPairs, OpenRate), ShortWarmUp, ct));
+        }
+        finally
+        {
+            running.ForEach(target => target.Dispose());
         }
 
         foreach (var name in targets)
         {
             using var target = AllTargets.Make(name);
             target.Start(serverCore, IdleConnections / 2, ct);
-            Add(new Scenarios(target, ct).Idle(IdleConnections, Settle), 0);
+            var idle = new Scenarios(target, ct).Idle(IdleConnections, Settle);
+            Terminal.Progress(Report.Line(idle));
+            results.Add(idle);
         }
 
+        var versions = running.ToDictionary(target => target.Name, target => (target.Description, target.Version));
         return Report.Render(machine, versions, results, rounds, time, serverCore);
-
-        void Add(Measurement result, int round)
-        {
-            results.Add(result);
-            Terminal.Progress($"round {round + 1}/{rounds}  {Report.Line(result)}");
-        }
     }
 
-    // Whatever else the machine does at some moment of a round does not always meet the same server.
-    private IEnumerable<string> Order(int round) =>
-        targets.Skip(round % targets.Count).Concat(targets.Take(round % targets.Count));
+    private List<Measurement> InTurns(List<Target> running, Func<Scenarios, Scenarios.Talk> scenario, TimeSpan warmUp, CancellationToken ct)
+    {
+        var results = new List<Measurement>();
+        var talks = new List<Scenarios.Talk>();
+        try
+        {
+            foreach (var target in running)
+            {
+                talks.Add(scenario(new Scenarios(target, ct)));
+                _ = talks[^1].Measure(warmUp, Beginning);
+            }
+
+            for (var round = 0; round < rounds; round++)
+            {
+                for (var i = 0; i < talks.Count; i++)
+                {
+                    // The order turns, too.
+                    var result = talks[(round + i) % talks.Count].Measure(Beginning, time) with { Round = round };
+                    results.Add(result);
+                    Terminal.Progress($"round {round + 1}/{rounds}  {Report.Line(result)}");
+                }
+            }
+        }
+        finally
+        {
+            talks.ForEach(talk => talk.Dispose());
+        }
+
+        return results;
+    }
 }

@@ -8,6 +8,9 @@ internal sealed record Measurement
     /// <summary>For example <c>relay 400x1</c>.</summary>
     public required string Scenario { get; init; }
 
+    /// <summary>What was measured within the same seconds has the same.</summary>
+    public int Round { get; init; }
+
     /// <summary>Messages that the server accepted, per second.</summary>
     public double Accepted { get; init; }
 

@@ -27,7 +27,7 @@ internal static class Report
         }
 
         var pinned = serverCore is { } core ? Text($"server and stores pinned to core {core}, generator to another") : "nothing pinned";
-        page.Append(CultureInfo.InvariantCulture, $"- {rounds} rounds of {time.TotalSeconds:F0} s each, order turning; {pinned}; medians over the rounds, in brackets lowest and highest\n");
+        page.Append(CultureInfo.InvariantCulture, $"- {rounds} rounds; in each every server is measured for {time.TotalSeconds:F0} s, one after the other, order turning; {pinned}; medians over the rounds, in brackets lowest and highest; ratios are those within a round\n");
         foreach (var (name, (description, version)) in targets)
         {
             page.Append(CultureInfo.InvariantCulture, $"- `{name}`: {description}; {version}\n");
@@ -70,9 +70,10 @@ internal static class Report
         {
             foreach (var (name, runs) in byTarget.Where(pair => !Peers.Contains(pair.Key)))
             {
-                var rate = Median(runs, m => m.Complete) / Median(byTarget[peer], m => m.Complete);
-                var cpu = Median(runs, m => m.TotalMicros) / Median(byTarget[peer], m => m.TotalMicros);
-                page.Append(CultureInfo.InvariantCulture, $"\n`{name}` against `{peer}`: {rate:F2} times the messages/s, {cpu:F2} times the CPU per message, stores included.\n");
+                var pairs = runs.Join(byTarget[peer], run => run.Round, run => run.Round, (ours, theirs) => (Ours: ours, Theirs: theirs)).ToList();
+                var rate = Spread(pairs, pair => pair.Ours.Complete / pair.Theirs.Complete, "F2");
+                var cpu = Spread(pairs, pair => pair.Ours.TotalMicros / pair.Theirs.TotalMicros, "F2");
+                page.Append(CultureInfo.InvariantCulture, $"\n`{name}` against `{peer}`: {rate} times the messages/s, {cpu} times the CPU per message, stores included.\n");
             }
         }
     }
@@ -92,14 +93,14 @@ internal static class Report
         }
     }
 
-    private static string Spread(List<Measurement> runs, Func<Measurement, double> figure, string format)
+    private static string Spread<T>(List<T> runs, Func<T, double> figure, string format)
     {
         var lowest = runs.Min(figure).ToString(format, CultureInfo.InvariantCulture);
         var highest = runs.Max(figure).ToString(format, CultureInfo.InvariantCulture);
         return $"{Median(runs, figure).ToString(format, CultureInfo.InvariantCulture)} ({lowest}-{highest})";
     }
 
-    private static double Median(List<Measurement> runs, Func<Measurement, double> figure)
+    private static double Median<T>(List<T> runs, Func<T, double> figure)
     {
         var sorted = runs.Select(figure).Order().ToList();
         return (sorted[(sorted.Count - 1) / 2] + sorted[sorted.Count / 2]) / 2;

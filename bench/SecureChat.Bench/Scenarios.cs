@@ -17,37 +17,32 @@ internal sealed class Scenarios(Target target, CancellationToken ct)
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     /// <summary>Closed loop: each pair keeps <paramref name="inFlight"/> messages under way.</summary>
-    public Measurement Relay(int pairs, int inFlight, TimeSpan warmUp, TimeSpan time)
+    public Talk Relay(int pairs, int inFlight)
     {
-        using var loop = new EventLoop();
-        var traffic = new Traffic(pairs, Window, target.MakeContent(ContentBytes)) { KeepSending = true };
-        Connect(loop, traffic, 0, pairs);
-        for (var message = 0; message < inFlight; message++)
+        var (loop, traffic) = Connect(pairs);
+
+        void Begin()
         {
-            for (var pair = 0; pair < pairs; pair++)
+            traffic.KeepSending = true;
+            for (var message = 0; message < inFlight; message++)
             {
-                traffic.Send(pair, Clock.Now);
+                for (var pair = 0; pair < pairs; pair++)
+                {
+                    traffic.Send(pair, Clock.Now);
+                }
             }
         }
 
-        void Turn() => loop.Turn(TimeSpan.FromMilliseconds(10));
-
-        Run(warmUp, Turn);
-        var result = Measure($"relay {pairs}x{inFlight}", traffic, time, Turn);
-        traffic.KeepSending = false;
-        Drain(loop, traffic);
-        return result;
+        return new Talk(this, $"relay {pairs}x{inFlight}", loop, traffic, Begin, () => loop.Turn(TimeSpan.FromMilliseconds(10)));
     }
 
     /// <summary>Open loop: <paramref name="rate"/> messages a second, sent when they are due whatever became of the others.</summary>
     /// <remarks>Latency counts from when a message was due, so a server that stalls cannot hide it.</remarks>
-    public Measurement Open(int pairs, int rate, TimeSpan warmUp, TimeSpan time)
+    public Talk Open(int pairs, int rate)
     {
-        using var loop = new EventLoop();
-        var traffic = new Traffic(pairs, Window, target.MakeContent(ContentBytes));
-        Connect(loop, traffic, 0, pairs);
+        var (loop, traffic) = Connect(pairs);
         var interval = Clock.Ticks(1.0 / rate);
-        var due = Clock.Now;
+        var due = 0L;
         var pair = 0;
 
         void Turn()
@@ -61,10 +56,21 @@ internal sealed class Scenarios(Target target, CancellationToken ct)
             loop.Turn(TimeSpan.FromSeconds(Math.Max(0, Clock.Seconds(due - Clock.Now))));
         }
 
-        Run(warmUp, Turn);
-        var result = Measure($"open {rate.ToString(CultureInfo.InvariantCulture)}/s", traffic, time, Turn);
-        Drain(loop, traffic);
-        return result;
+        return new Talk(this, $"open {rate.ToString(CultureInfo.InvariantCulture)}/s", loop, traffic, () => due = Clock.Now, Turn);
+    }
+
+    /// <summary>One measurement of <see cref="Relay(int, int)"/>.</summary>
+    public Measurement Relay(int pairs, int inFlight, TimeSpan warmUp, TimeSpan time)
+    {
+        using var talk = Relay(pairs, inFlight);
+        return talk.Measure(warmUp, time);
+    }
+
+    /// <summary>One measurement of <see cref="Open(int, int)"/>.</summary>
+    public Measurement Open(int pairs, int rate, TimeSpan warmUp, TimeSpan time)
+    {
+        using var talk = Open(pairs, rate);
+        return talk.Measure(warmUp, time);
     }
 
     /// <summary>Connections that each had one message, then say nothing: what does the server remember them in?</summary>
@@ -93,6 +99,22 @@ internal sealed class Scenarios(Target target, CancellationToken ct)
             BytesPerFurtherConnection = (double)(full - warm) / ((pairs - first) * 2),
             ConnectMicros = cpu * 1e6 / (pairs * 2),
         };
+    }
+
+    private (EventLoop Loop, Traffic Traffic) Connect(int pairs)
+    {
+        var loop = new EventLoop();
+        try
+        {
+            var traffic = new Traffic(pairs, Window, target.MakeContent(ContentBytes));
+            Connect(loop, traffic, 0, pairs);
+            return (loop, traffic);
+        }
+        catch
+        {
+            loop.Dispose();
+            throw;
+        }
     }
 
     private void ConnectAndSay(EventLoop loop, Traffic traffic, int from, int to)
@@ -187,5 +209,21 @@ internal sealed class Scenarios(Target target, CancellationToken ct)
         {
             throw new BenchException($"{traffic.UnderWay} messages never arrived.");
         }
+    }
+
+    /// <summary>Connections that talk when they are measured and rest otherwise, so that several servers can be measured in turns.</summary>
+    internal sealed class Talk(Scenarios scenarios, string name, EventLoop loop, Traffic traffic, Action begin, Action turn) : IDisposable
+    {
+        public Measurement Measure(TimeSpan warmUp, TimeSpan time)
+        {
+            begin();
+            scenarios.Run(warmUp, turn);
+            var result = scenarios.Measure(name, traffic, time, turn);
+            traffic.KeepSending = false;
+            scenarios.Drain(loop, traffic);
+            return result;
+        }
+
+        public void Dispose() => loop.Dispose();
     }
 }
