@@ -100,6 +100,11 @@ internal sealed class SenderKeyMessage
                 ? new SignalException(SignalError.LegacyVersion, "The version of the group message is too old.")
                 : new SignalException(SignalError.UnknownVersion, "The version of the group message is not known.");
         }
+
+        if (serialized[0] != VersionByte)
+        {
+            throw Malformed();
+        }
     }
 
     public static SignalException Malformed() => new(SignalError.InvalidMessage, "The group message is malformed.");

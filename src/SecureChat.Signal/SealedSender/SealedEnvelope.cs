@@ -69,14 +69,14 @@ public static class SealedEnvelope
     /// <summary>Opens an envelope; the certificate inside has still to be judged.</summary>
     internal static SealedContent OpenUnjudged(ReadOnlySpan<byte> envelope, PrivateKey identity)
     {
-        // The upper half of the first byte is the version, the lower one the oldest that may read it.
+        // The upper half of the first byte is the version, the lower one the oldest that may read it: nobody writes another byte.
         return envelope.IsEmpty
             ? throw Malformed()
             : (envelope[0] >> 4) switch
             {
-                0 or 1 => SealedSenderV1.Open(envelope[1..], identity),
+                1 when envelope[0] == SealedSenderV1.Version => SealedSenderV1.Open(envelope[1..], identity),
                 2 when envelope[0] == SealedSenderV2.ReceivedVersion => SealedSenderV2.Open(envelope[1..], identity),
-                2 => throw Malformed(),
+                <= 2 => throw Malformed(),
                 _ => throw new SignalException(SignalError.UnknownVersion, "The envelope's version is not known."),
             };
     }
