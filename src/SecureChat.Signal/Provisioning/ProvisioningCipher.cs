@@ -23,6 +23,7 @@ public static class ProvisioningCipher
     /// <param name="plaintext">What the device needs.</param>
     /// <param name="random">For the one-time key and the initialisation vector.</param>
     /// <returns>A protobuf: {1: one-time public key, 2: version, IV, ciphertext and MAC}.</returns>
+    /// <exception cref="SignalException"><see cref="SignalError.InvalidKey"/>: the key that was scanned is of low order.</exception>
     public static byte[] Encrypt(PublicKey device, ReadOnlySpan<byte> plaintext, RandomSource random)
     {
         ArgumentNullException.ThrowIfNull(device);
@@ -40,6 +41,7 @@ public static class ProvisioningCipher
     /// <summary>Decrypts on the new device.</summary>
     /// <exception cref="SignalException">
     /// <see cref="SignalError.InvalidMessage"/>: malformed, tampered with, or for another key;
+    /// <see cref="SignalError.InvalidKey"/>: its one-time key is of low order, so that anybody could have made it;
     /// <see cref="SignalError.UnknownVersion"/>: another version.
     /// </exception>
     public static byte[] Decrypt(PrivateKey device, ReadOnlySpan<byte> envelope)

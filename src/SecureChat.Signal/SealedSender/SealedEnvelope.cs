@@ -42,6 +42,7 @@ public static class SealedEnvelope
     /// <returns>A content whose sender is proved; its message is still encrypted.</returns>
     /// <exception cref="SignalException">
     /// <see cref="SignalError.InvalidMessage"/>: not sealed for this key, or tampered with;
+    /// <see cref="SignalError.InvalidKey"/>: its one-time key or its sender's key is of low order, as nobody makes one by chance;
     /// <see cref="SignalError.InvalidCertificate"/>: the sender's certificate is not to be trusted;
     /// <see cref="SignalError.SelfSend"/>: sent by this very device;
     /// <see cref="SignalError.UnknownVersion"/>: a version that does not exist yet.

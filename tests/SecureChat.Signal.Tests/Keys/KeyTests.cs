@@ -86,19 +86,12 @@ public sealed class KeyTests(LibsignalPeer peer)
         Assert.Equal(SignalError.InvalidKey, refusal.Error);
     }
 
-    /// <summary>The points of low order in every encoding, after Wycheproof and RFC 7748.</summary>
     [Theory]
-    [InlineData("0000000000000000000000000000000000000000000000000000000000000000")]
-    [InlineData("0100000000000000000000000000000000000000000000000000000000000000")]
-    [InlineData("e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800")]
-    [InlineData("5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157")]
-    [InlineData("ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f")]
-    [InlineData("edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f")]
-    [InlineData("eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f")]
+    [MemberData(nameof(LowOrder.Points), MemberType = typeof(LowOrder))]
     public void A_key_of_low_order_agrees_on_nothing_and_is_not_canonical(string hex)
     {
         using var ours = PrivateKey.Generate(new SeededRandom(3));
-        var low = PublicKey.FromRaw(Convert.FromHexString(hex));
+        var low = LowOrder.Key(hex);
 
         var refusal = Assert.Throws<SignalException>(() => ours.Agree(low));
 

@@ -66,6 +66,17 @@ public sealed class ProvisioningRefusalTests : IDisposable
         AssertRefused(SignalError.InvalidMessage, [.. Envelope(body), 0x1A]);
     }
 
+    [Theory]
+    [MemberData(nameof(LowOrder.Points), MemberType = typeof(LowOrder))]
+    public void A_one_time_key_of_low_order_is_refused_before_a_MAC_that_anybody_could_make(string hex)
+    {
+        var (low, keys) = (LowOrder.Key(hex), ProvisioningCipher.Keys(LowOrder.Secret()));
+        byte[] authenticated = [1, .. new byte[16], .. AesCbc.Encrypt(keys.AsSpan(0, 32), new byte[16], [7])];
+        byte[] body = [.. authenticated, .. HMACSHA256.HashData(keys.AsSpan(32), authenticated)];
+
+        AssertRefused(LowOrder.Refusal(low), new ProtoWriter().Bytes(1, low.Serialize()).Bytes(2, body).ToArray());
+    }
+
     private void AssertRefused(SignalError error, byte[] envelope) =>
         Assert.Equal(error, Assert.Throws<SignalException>(() => ProvisioningCipher.Decrypt(_device, envelope)).Error);
 

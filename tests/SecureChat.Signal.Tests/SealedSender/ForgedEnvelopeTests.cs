@@ -61,6 +61,21 @@ public sealed class ForgedEnvelopeTests : IDisposable
         SignalError.InvalidMessage,
         Assert.Throws<SignalException>(() => SealedSenderV2.Open(Second(ownEphemeral: false), _bob.Identity)).Error);
 
+    /// <summary>The first version's by Alice herself, with all the rest made to fit it; the second cannot fit, as its key follows from its seed.</summary>
+    [Theory]
+    [MemberData(nameof(LowOrder.Points), MemberType = typeof(LowOrder))]
+    public void A_one_time_key_of_low_order_is_refused_by_both_versions(string hex)
+    {
+        var (low, second) = (LowOrder.Key(hex), Second(ownEphemeral: true));
+        low.Raw.CopyTo(second.AsSpan(SealedSenderV2.WrappedKeySize + SealedSenderV2.TagSize));
+
+        var first = Assert.Throws<SignalException>(() => Opened(First(_alice.Identity.PublicKey.Serialize(), low: low)));
+
+        Assert.Equal(LowOrder.Refusal(low), first.Error);
+        Assert.Equal(
+            SignalError.InvalidKey, Assert.Throws<SignalException>(() => SealedSenderV2.Open(second, _bob.Identity)).Error);
+    }
+
     private static byte[] Opened(byte[] envelope, Account bob) => SealedSenderV1.Open(envelope, bob.Identity).Message.ToArray();
 
     private byte[] Opened(byte[] envelope) => Opened(envelope, _bob);
@@ -68,16 +83,17 @@ public sealed class ForgedEnvelopeTests : IDisposable
     private void AssertRefused(byte[] envelope) =>
         Assert.Equal(SignalError.InvalidMessage, Assert.Throws<SignalException>(() => Opened(envelope)).Error);
 
-    /// <summary>docs/protocol/sealed-sender.md: version 1.</summary>
-    private byte[] First(byte[] sender, int? cut = null)
+    /// <summary>docs/protocol/sealed-sender.md: version 1, under the one-time key or under one of low order.</summary>
+    private byte[] First(byte[] sender, int? cut = null, PublicKey? low = null)
     {
-        byte[] salt = [.. "UnidentifiedDelivery"u8, .. _bob.Identity.PublicKey.Serialize(), .. _ephemeral.PublicKey.Serialize()];
-        var outer = Hkdf.Derive(salt, _ephemeral.Agree(_bob.Identity.PublicKey), [], 96);
+        var ephemeral = low ?? _ephemeral.PublicKey;
+        byte[] salt = [.. "UnidentifiedDelivery"u8, .. _bob.Identity.PublicKey.Serialize(), .. ephemeral.Serialize()];
+        var outer = Hkdf.Derive(salt, low is null ? _ephemeral.Agree(_bob.Identity.PublicKey) : LowOrder.Secret(), [], 96);
         var encryptedStatic = Encrypted(outer[32..64], outer[64..], sender);
         encryptedStatic = encryptedStatic[..(cut ?? encryptedStatic.Length)];
         var inner = Hkdf.Derive([.. outer[..32], .. encryptedStatic], _alice.Identity.Agree(_bob.Identity.PublicKey), [], 96);
         return new ProtoWriter()
-            .Bytes(1, _ephemeral.PublicKey.Serialize())
+            .Bytes(1, ephemeral.Serialize())
             .Bytes(2, encryptedStatic)
             .Bytes(3, Encrypted(inner[32..64], inner[64..], _content))
             .ToArray();

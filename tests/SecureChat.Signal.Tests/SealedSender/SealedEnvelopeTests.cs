@@ -152,16 +152,6 @@ public sealed class SealedEnvelopeTests(LibsignalPeer peer)
         Assert.Equal(error, refusal.Error);
     }
 
-    [Fact]
-    public void A_one_time_key_of_low_order_is_refused()
-    {
-        var (alice, bob) = (new Account(_service.Random, 1), new Account(_service.Random, 1));
-        var envelope = SealFor(bob, alice, 2);
-        envelope.AsSpan(1 + 32 + 16, 32).Clear();
-
-        Assert.Equal(SignalError.InvalidKey, Assert.Throws<SignalException>(() => Open(envelope, bob)).Error);
-    }
-
     private SealedContent Open(byte[] envelope, Account recipient) => SealedEnvelope.Open(
         envelope, recipient.Identity, recipient.Address, [_service.Root.PublicKey], Service.Now);
 

@@ -1,6 +1,5 @@
 using SecureChat.Signal.Handshake;
 using SecureChat.Signal.Keys;
-using SecureChat.Signal.Provisioning;
 using SecureChat.Signal.Sessions;
 using SecureChat.Signal.Tests.Support;
 
@@ -17,18 +16,6 @@ public sealed class ReplayTests : IDisposable
     public ReplayTests() =>
         (_alice, _bob, _carol) = (new Device(_random), new Device(_random, 3), new Device(_random));
 
-    /// <summary>Every u of a point whose order divides 8, and the two that can be written in a second way.</summary>
-    public static TheoryData<string> LowOrder { get; } =
-    [
-        "0000000000000000000000000000000000000000000000000000000000000000",
-        "0100000000000000000000000000000000000000000000000000000000000000",
-        "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
-        "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
-        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-    ];
-
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
     public void Dispose()
@@ -36,24 +23,6 @@ public sealed class ReplayTests : IDisposable
         _alice.Dispose();
         _bob.Dispose();
         _carol.Dispose();
-    }
-
-    [Theory]
-    [MemberData(nameof(LowOrder))]
-    public void A_point_of_low_order_is_of_no_use_wherever_a_key_is_taken(string hex)
-    {
-        var raw = Convert.FromHexString(hex);
-        var low = PublicKey.FromRaw(raw);
-        using var identity = PrivateKey.Generate(_random);
-
-        Assert.False(low.IsCanonical());
-        Assert.Equal(SignalError.InvalidKey, Assert.Throws<SignalException>(() => identity.Agree(low)).Error);
-        Assert.Equal(
-            SignalError.InvalidKey,
-            Assert.Throws<SignalException>(() => ProvisioningCipher.Encrypt(low, [1], _random)).Error);
-        var bundle = _bob.Bundle(oneTime: true);
-        var refusal = Assert.Throws<SignalException>(() => (bundle with { IdentityKey = low }).Verify());
-        Assert.Equal(SignalError.InvalidSignature, refusal.Error);
     }
 
     [Fact]

@@ -158,56 +158,6 @@ public sealed class TamperTests : IDisposable
         }
     }
 
-    [Theory]
-    [InlineData("0000000000000000000000000000000000000000000000000000000000000000")]
-    [InlineData("0100000000000000000000000000000000000000000000000000000000000000")]
-    [InlineData("e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800")]
-    [InlineData("5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157")]
-    [InlineData("ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f")]
-    public async Task A_key_of_low_order_starts_no_session_in_either_role(string raw)
-    {
-        var low = PublicKey.FromRaw(Convert.FromHexString(raw));
-        var bundle = _bob.Bundle(oneTime: true);
-        var signature = _bob.Self.Identity.PrivateKey.Sign(low.Serialized, _random);
-        PreKeyBundle[] bundles =
-        [
-            bundle with { SignedPreKey = new PublishedPreKey(1, low), SignedPreKeySignature = signature },
-            bundle with { OneTimePreKey = new PublishedPreKey(1, low) },
-        ];
-        foreach (var poisoned in bundles)
-        {
-            var refusal = await Assert.ThrowsAsync<SignalException>(async () =>
-                await _alice.Cipher.StartAsync(_bob.Address, poisoned.Verify(), _alice.Now, Ct));
-            Assert.Equal(SignalError.InvalidKey, refusal.Error);
-        }
-
-        await _alice.StartAsync(_bob);
-        var opening = PreKeySignalMessage.Parse((await _alice.EncryptAsync(_bob.Address, [1])).Serialized.Span);
-        foreach (var header in new[] { opening.Header with { BaseKey = low }, opening.Header with { IdentityKey = low } })
-        {
-            var forged = new PreKeySignalMessage(header, opening.Message).Serialize();
-            Assert.Equal(SignalError.InvalidMessage, await _bob.RefusalAsync(
-                _alice.Address, new SessionMessage(CiphertextType.PreKeyMessage, forged)));
-        }
-
-        Assert.Null(await _bob.StoredAsync(_alice.Address));
-    }
-
-    [Fact]
-    public async Task A_ratchet_key_of_low_order_is_refused()
-    {
-        await _alice.StartAsync(_bob);
-        await _bob.DecryptAsync(_alice.Address, await _alice.EncryptAsync(_bob.Address, [1]));
-        var genuine = (await _bob.EncryptAsync(_alice.Address, [1])).Serialized.ToArray();
-        var before = await _alice.StoredAsync(_bob.Address);
-        genuine.AsSpan(4, 32).Clear();
-
-        var message = new SessionMessage(CiphertextType.Message, genuine);
-
-        Assert.Equal(SignalError.InvalidMessage, await _alice.RefusalAsync(_bob.Address, message));
-        Assert.Equal(before, await _alice.StoredAsync(_bob.Address));
-    }
-
     private async Task RefusesEveryFlipAsync(SessionMessage message)
     {
         var before = StoredState.Of(_bob.Stores);
