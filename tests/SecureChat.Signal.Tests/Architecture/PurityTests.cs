@@ -1,5 +1,6 @@
 using System.Reflection;
 using System.Reflection.Metadata;
+using System.Reflection.Metadata.Ecma335;
 using System.Reflection.PortableExecutable;
 using System.Runtime.CompilerServices;
 using SecureChat.Signal.Keys;
@@ -21,7 +22,7 @@ public sealed class PurityTests
     ];
 
     /// <summary>As it was built: the one beside the tests may have been made to count what they cover.</summary>
-    private static readonly string Built = Path.Combine(
+    internal static readonly string Built = Path.Combine(
         PackageTests.Project, "bin", PackageTests.Configuration, "net10.0", "SecureChat.Signal.dll");
 
     [Fact]
@@ -30,6 +31,23 @@ public sealed class PurityTests
         Assert.DoesNotContain(ReferencesOf(Built), IsForbidden);
         Assert.Contains(ReferencesOf(typeof(PurityTests).Assembly.Location), IsForbidden);
         Assert.Contains("System.Security.Cryptography.SHA256.HashData", ReferencesOf(Built));
+    }
+
+    /// <summary>So that it runs wherever .NET does, also where no test of ours has been.</summary>
+    [Fact]
+    public void It_and_what_it_stands_on_is_code_for_any_processor_that_calls_nothing_native_by_itself()
+    {
+        foreach (var assembly in new[] { Built, typeof(Org.BouncyCastle.Math.EC.Rfc7748.X25519).Assembly.Location })
+        {
+            using var file = new PEReader(File.OpenRead(assembly));
+
+            Assert.Equal(CorFlags.ILOnly, file.PEHeaders.CorHeader!.Flags & ~CorFlags.StrongNameSigned);
+            Assert.Equal((Machine.I386, PEMagic.PE32), (file.PEHeaders.CoffHeader.Machine, file.PEHeaders.PEHeader!.Magic));
+            Assert.Equal(0, NativeCallsOf(file));
+        }
+
+        using var withNativeCalls = new PEReader(File.OpenRead(typeof(Support.Sodium).Assembly.Location));
+        Assert.NotEqual(0, NativeCallsOf(withNativeCalls));
     }
 
     [Fact]
@@ -41,6 +59,12 @@ public sealed class PurityTests
         Assert.Empty(fields.Where(field => !field.IsInitOnly).Select(NameOf));
         Assert.Empty(fields.Where(field => field.FieldType.IsArray && !field.IsPrivate).Select(NameOf));
         Assert.Empty(fields.Where(field => IsMutable(field.FieldType)).Select(NameOf));
+    }
+
+    private static int NativeCallsOf(PEReader file)
+    {
+        var metadata = file.GetMetadataReader();
+        return metadata.GetTableRowCount(TableIndex.ModuleRef) + metadata.GetTableRowCount(TableIndex.ImplMap);
     }
 
     private static bool IsForbidden(string reference) => ForbiddenPrefixes.Any(prefix => reference.StartsWith(prefix, StringComparison.Ordinal));
