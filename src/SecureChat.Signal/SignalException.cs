@@ -4,15 +4,15 @@ namespace SecureChat.Signal;
 public enum SignalError
 {
     /// <summary>
-    /// The bytes are not a valid message of this session: damaged, forged, too old or too far ahead. Drop the message; ask the
-    /// sender to send it again.
+    /// The bytes are not a valid message of this session, or no valid envelope: damaged, forged, too old or too far ahead. Drop
+    /// it, and acknowledge it to the server. If its sender is known and a contact, ask for it to be sent again; ask nobody else.
     /// </summary>
     InvalidMessage,
 
     /// <summary>The message has been decrypted before. Acknowledge it and drop it.</summary>
     DuplicateMessage,
 
-    /// <summary>There is no session with the other side. Fetch its prekeys, or ask it to send again.</summary>
+    /// <summary>There is no session with the other side. For sending, fetch its prekeys; for a contact's message, ask that it be sent again.</summary>
     NoSession,
 
     /// <summary>
@@ -26,13 +26,21 @@ public enum SignalError
     /// <summary>A version of the protocol that is not known here. Tell the user to update.</summary>
     UnknownVersion,
 
-    /// <summary>A key is malformed, or a point that must not be used. Refuse whatever it came in.</summary>
+    /// <summary>
+    /// A key is malformed, or a point of low order, with which everybody would know the secret. In a bundle: start nothing with it, fetch
+    /// another once, and if that is no better tell the user that nothing can be sent there safely. In an envelope: drop it, acknowledge it to the
+    /// server, show nothing and answer nobody. In what comes to a new device: give up, and begin anew with another code.
+    /// </summary>
     InvalidKey,
 
-    /// <summary>A signature does not verify. Refuse whatever it came in.</summary>
+    /// <summary>
+    /// A signature does not verify. In a bundle the server, or somebody before it, has put in a key of its own: start nothing with it, fetch
+    /// another once, and if that is no better tell the user that nothing can be sent there safely. A message to a group was made by somebody
+    /// else than its sender: treat it as an <see cref="InvalidMessage"/>.
+    /// </summary>
     InvalidSignature,
 
-    /// <summary>A prekey that the message names is unknown or used up. Ask the sender for a new session.</summary>
+    /// <summary>A prekey that the message names is unknown or used up. Ask a contact to send it again, in a new session.</summary>
     UnknownPreKey,
 
     /// <summary>A certificate is malformed, expired, or not signed under a trusted root. Drop the message.</summary>
@@ -41,7 +49,7 @@ public enum SignalError
     /// <summary>The message was sent by this very device. Drop it.</summary>
     SelfSend,
 
-    /// <summary>The sender's group key is not known. Ask the sender for it.</summary>
+    /// <summary>The sender's group key is not known. Ask a contact to send the message again, which brings the key along.</summary>
     NoSenderKey,
 
     /// <summary>A stored record cannot be read. Treat it as missing.</summary>
