@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using SecureChat.Signal;
 using SecureChat.Signal.Handshake;
 using SecureChat.Signal.Keys;
@@ -5,11 +6,12 @@ using SecureChat.Signal.Sessions;
 
 namespace SecureChat.Fuzz.Targets;
 
-/// <summary>Keys, stored prekeys, and bundles put together from what a server sent.</summary>
+/// <summary>Keys, stored prekeys as they are and with a fitting checksum, and bundles put together from what a server sent.</summary>
 internal static class BundleTarget
 {
     public static void Run(ReadOnlySpan<byte> input) => FuzzTargets.Choose(
-        input, Curve, Kyber, KyberSecret, Identity, OneTime, Signed, KyberRecord, Bundle);
+        input, Curve, Kyber, KyberSecret, Identity, OneTime, Signed, KyberRecord, Bundle, OneTimeWithChecksum, SignedWithChecksum,
+        KyberRecordWithChecksum);
 
     private static void Curve(ReadOnlySpan<byte> input)
     {
@@ -49,6 +51,14 @@ internal static class BundleTarget
 
     private static void KyberRecord(ReadOnlySpan<byte> input) =>
         Oracle.RoundTrip(input, KyberPreKeyRecord.Parse, record => record.Serialize()).Dispose();
+
+    private static void OneTimeWithChecksum(ReadOnlySpan<byte> input) => OneTime(WithChecksum(input));
+
+    private static void SignedWithChecksum(ReadOnlySpan<byte> input) => Signed(WithChecksum(input));
+
+    private static void KyberRecordWithChecksum(ReadOnlySpan<byte> input) => KyberRecord(WithChecksum(input));
+
+    private static byte[] WithChecksum(ReadOnlySpan<byte> input) => [.. input, .. SHA256.HashData(input)];
 
     private static void Bundle(ReadOnlySpan<byte> input)
     {

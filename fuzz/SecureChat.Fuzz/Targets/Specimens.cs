@@ -32,6 +32,13 @@ internal static class Specimens
         yield return (target, "one-time-prekey", [4, .. Cast.BobsOneTime.Serialize()]);
         yield return (target, "signed-prekey", [5, .. Cast.BobsSigned.Serialize()]);
         yield return (target, "kyber-prekey", [6, .. Cast.BobsKyber.Serialize()]);
+        yield return (target, "one-time-prekey-without-checksum", [8, .. Cast.BobsOneTime.Serialize()[..^32]]);
+        yield return (target, "signed-prekey-without-checksum", [9, .. Cast.BobsSigned.Serialize()[..^32]]);
+        yield return (target, "kyber-prekey-without-checksum", [10, .. Cast.BobsKyber.Serialize()[..^32]]);
+
+        // As they were stored before they had a frame.
+        yield return (target, "one-time-prekey-without-frame", [4, .. Cast.BobsOneTime.Serialize()[1..^32]]);
+        yield return (target, "signed-prekey-without-frame", [5, .. Cast.BobsSigned.Serialize()[1..^32]]);
         byte[] parts =
         [
             .. Part(bundle.IdentityKey.Serialize()),
