@@ -35,13 +35,11 @@ internal sealed class AccountCache<T> : IDisposable
         {
             // Shared by all who ask meanwhile, so no one caller's cancellation may end it. It is in the table, and its age
             // counts, from before the query: what changes during it is seen at the next load.
-            entry = new Entry(_time.GetTimestamp(), new(() => _load(account)));
+            entry = new Entry(_time.GetTimestamp(), () => _load(account));
             _entries[account] = entry;
         }
 
-        return entry.Value is { IsValueCreated: true, Value: { IsCompletedSuccessfully: true } known }
-            ? new ValueTask<T>(known.Result)
-            : WaitAsync(account, entry, ct);
+        return entry.TryGet(out var known) ? new ValueTask<T>(known) : WaitAsync(account, entry, ct);
     }
 
     public void Dispose()
@@ -54,7 +52,7 @@ internal sealed class AccountCache<T> : IDisposable
     {
         try
         {
-            return await entry.Value.Value.WaitAsync(ct);
+            return await entry.LoadAsync().WaitAsync(ct);
         }
         catch (Exception) when (!ct.IsCancellationRequested)
         {
@@ -77,5 +75,31 @@ internal sealed class AccountCache<T> : IDisposable
         }
     }
 
-    private sealed record Entry(long LoadedAt, Lazy<Task<T>> Value);
+    // Once it has the value it lets go of how that was loaded, which is several times as large.
+    private sealed class Entry(long loadedAt, Func<Task<T>> load)
+    {
+        private Lazy<Task<T>>? _loading = new(load);
+        private T _value = default!;
+
+        public long LoadedAt { get; } = loadedAt;
+
+        public bool TryGet(out T value)
+        {
+            var isKnown = Volatile.Read(ref _loading) is null;
+            value = _value;
+            return isKnown;
+        }
+
+        public async Task<T> LoadAsync()
+        {
+            if (Volatile.Read(ref _loading) is not { } loading)
+            {
+                return _value;
+            }
+
+            _value = await loading.Value;
+            Volatile.Write(ref _loading, null);
+            return _value;
+        }
+    }
 }
