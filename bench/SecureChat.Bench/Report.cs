@@ -85,11 +85,12 @@ internal static class Report
             return;
         }
 
-        page.Append("\n## Idle connections\n\nEach had sent or received one message of 200 bytes. Base: resident memory before the first connection. The first connections also make the server load and compile code, once: the third column leaves out the first tenth of them.\n\n");
+        page.Append(CultureInfo.InvariantCulture, $"\n## Idle connections\n\n{results.Count / results.Select(m => m.Target).Distinct().Count()} fresh servers each, medians (lowest-highest). Each connection had sent or received one message of 200 bytes. Base: resident memory before the first connection. The first connections also make the server load and compile code, once: the third column leaves out the first tenth of them.\n\n");
         page.Append("| server | connections | KiB per connection beyond the first tenth | KiB per connection over base | base MiB | CPU us to connect |\n| --- | --- | --- | --- | --- | --- |\n");
-        foreach (var m in results)
+        foreach (var runs in results.GroupBy(m => m.Target).Select(group => group.ToList()))
         {
-            page.Append(CultureInfo.InvariantCulture, $"| {m.Target} | {m.Connections} | {m.BytesPerFurtherConnection / 1024:F1} | {m.BytesPerConnection / 1024:F1} | {m.BaseBytes / 1048576.0:F0} | {m.ConnectMicros:F0} |\n");
+            page.Append(CultureInfo.InvariantCulture, $"| {runs[0].Target} | {runs[0].Connections} | {Spread(runs, m => m.BytesPerFurtherConnection / 1024, "F1")} ");
+            page.Append(CultureInfo.InvariantCulture, $"| {Spread(runs, m => m.BytesPerConnection / 1024, "F1")} | {Median(runs, m => m.BaseBytes / 1048576.0):F0} | {Median(runs, m => m.ConnectMicros):F0} |\n");
         }
     }
 
