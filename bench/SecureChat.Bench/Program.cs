@@ -19,7 +19,7 @@ internal static class Program
     private static readonly Option<int> WarmUp = new("--warm-up")
     {
         Description = "Seconds of load before measuring: just-in-time compilers need it.",
-        DefaultValueFactory = _ => 10,
+        DefaultValueFactory = _ => 40,
     };
 
     private static readonly Option<int?> ServerCore = new("--server-core")
