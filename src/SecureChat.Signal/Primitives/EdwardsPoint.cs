@@ -174,6 +174,17 @@ internal struct EdwardsPoint
             FieldElement.Multiply(e, h, out _t);
         }
     }
+
+    /// <summary>A point without its product of x and y, only to be encoded or compared.</summary>
+    public EdwardsPoint(in FieldElement x, in FieldElement y, in FieldElement z)
+    {
+        (_x, _y, _z) = (x, y, z);
+        _t = default;
+    }
+
+    /// <summary>X, Y, Z and T.</summary>
+    public readonly void Coordinates(out FieldElement x, out FieldElement y, out FieldElement z, out FieldElement t) =>
+        (x, y, z, t) = (_x, _y, _z, _t);
 }
 
 /// <summary>A point as y + x, y - x and 2dxy, quick to add.</summary>

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 
 namespace SecureChat.Signal.Primitives;
 
@@ -17,6 +18,7 @@ internal static class EdwardsVerification
 
     private const int PointEntries = 1 << (PointWidth - 2);
 
+    /// <summary>B, 3B, 5B, and so on.</summary>
     private static readonly PreparedPoint[] OddMultiplesOfBase = MakeTable();
 
     /// <summary>
@@ -69,7 +71,6 @@ internal static class EdwardsVerification
         Span<sbyte> pointDigits = stackalloc sbyte[Bits];
         NonAdjacentForm(a, BaseWidth, baseDigits);
         NonAdjacentForm(b, PointWidth, pointDigits);
-        OddMultiples(point, out var multiples);
 
         var top = Bits - 1;
         while (top > 0 && baseDigits[top] == 0 && pointDigits[top] == 0)
@@ -77,6 +78,18 @@ internal static class EdwardsVerification
             top--;
         }
 
+        return Avx2.IsSupported
+            ? EdwardsLanes.Combine(baseDigits, pointDigits, top, point)
+            : Combine(baseDigits, pointDigits, top, point);
+    }
+
+    /// <summary>
+    /// The sum of the base point's digits and the difference of the other's, from the given one down, on any processor.
+    /// </summary>
+    public static EdwardsPoint Combine(
+        ReadOnlySpan<sbyte> baseDigits, ReadOnlySpan<sbyte> pointDigits, int top, in EdwardsPoint point)
+    {
+        OddMultiples(point, out var multiples);
         var sum = EdwardsPoint.Neutral;
         for (var i = top; i >= 0; i--)
         {
@@ -193,6 +206,9 @@ internal static class EdwardsVerification
 
         return EdwardsPoint.PrepareAll(points);
     }
+
+    /// <summary>The base point's odd multiples, to be laid out in another way.</summary>
+    public static ReadOnlySpan<PreparedPoint> BaseMultiples() => OddMultiplesOfBase;
 
     /// <summary>A table that lives on the stack: a verification allocates nothing for it.</summary>
     [InlineArray(PointEntries)]

@@ -328,6 +328,14 @@ internal struct FieldElement
         Multiply(shifted, tail, out longer);
     }
 
+    /// <summary>From five limbs of up to 63 bits.</summary>
+    public static FieldElement FromLimbs(ReadOnlySpan<ulong> limbs)
+    {
+        var number = new FieldElement(limbs[0], limbs[1], limbs[2], limbs[3], limbs[4]);
+        number.Carry();
+        return number;
+    }
+
     /// <summary>
     /// The products of one weight, added up in two halves: what is below bit 53, and what is from there on, which is worth
     /// four of the next column's.

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.Intrinsics.X86;
 using SecureChat.Signal.Primitives;
 using SecureChat.Signal.Tests.Support;
 
@@ -57,6 +58,29 @@ public sealed class VerificationTests
         }
     }
 
+    /// <summary>Which of the two a verification takes is up to the processor; each is called here by name.</summary>
+    [Fact]
+    public void A_thousand_sums_equal_libsodiums_with_and_without_vectors()
+    {
+        var random = new SeededRandom(4);
+        for (var i = 0; i < 1_000; i++)
+        {
+            var (baseDigits, pointDigits, k) = (Digits(random, 64), Digits(random, 8), Scalar(random));
+            var point = EdwardsBase.Multiply(k);
+            var (sum, sumOfLanes) = (new byte[32], new byte[32]);
+            var (a, b) = (Number(baseDigits), Number(pointDigits));
+            var expected = Sodium.BaseMultiple(Sodium.MultiplyAdd(Sodium.Negate(b), k, a));
+
+            EdwardsVerification.Combine(baseDigits, pointDigits, baseDigits.Length - 1, point).Encode(sum);
+            Assert.Equal(expected, sum);
+            if (Avx2.IsSupported)
+            {
+                EdwardsLanes.Combine(baseDigits, pointDigits, baseDigits.Length - 1, point).Encode(sumOfLanes);
+                Assert.Equal(expected, sumOfLanes);
+            }
+        }
+    }
+
     /// <summary>One in sixteen numbers is the coordinate of a point that is a multiple of the base point.</summary>
     [Fact]
     public void Ten_thousand_numbers_are_public_keys_exactly_if_libsodium_knows_their_points()
@@ -86,6 +110,34 @@ public sealed class VerificationTests
         var bytes = new byte[32];
         ((number - 1 + Prime) * inverse % Prime).TryWriteBytes(bytes, out _, isUnsigned: true);
         bytes[31] |= sign;
+        return bytes;
+    }
+
+    /// <summary>Odd digits of either sign, each from 1 to 2 * entries - 1 away from zero, with zeros between them.</summary>
+    private static sbyte[] Digits(SeededRandom random, int entries)
+    {
+        var digits = new sbyte[256];
+        for (var at = random.Below(8); at < digits.Length; at += 1 + random.Below(12))
+        {
+            var magnitude = (2 * random.Below(entries)) + 1;
+            digits[at] = (sbyte)(random.Below(2) == 0 ? magnitude : -magnitude);
+        }
+
+        return digits;
+    }
+
+    private static byte[] Number(sbyte[] digits)
+    {
+        var order = new BigInteger(Scalar25519.OrderBytes, isUnsigned: true);
+        var number = BigInteger.Zero;
+        for (var i = digits.Length - 1; i >= 0; i--)
+        {
+            number = (2 * number) + digits[i];
+        }
+
+        number = ((number % order) + order) % order;
+        var bytes = new byte[32];
+        number.TryWriteBytes(bytes, out _, isUnsigned: true);
         return bytes;
     }
 }
