@@ -73,7 +73,12 @@ internal sealed class Comparison(IReadOnlyList<string> targets, int rounds, Time
             foreach (var target in running)
             {
                 talks.Add(scenario(new Scenarios(target, ct)));
-                _ = talks[^1].Measure(warmUp, Beginning);
+            }
+
+            // In turns, too: who says nothing for long is closed as idle.
+            for (var warm = TimeSpan.Zero; warm < warmUp; warm += time)
+            {
+                talks.ForEach(talk => _ = talk.Measure(TimeSpan.Zero, time));
             }
 
             for (var round = 0; round < rounds; round++)
