@@ -14,7 +14,7 @@ internal sealed class FlushBatch : IThreadPoolWorkItem
     // Flushes in one go.
     private const int Many = 32;
 
-    // Pieces of input in a millisecond: far from what a thread can handle, and above what would notice the wait.
+    // Pieces of input in a millisecond: a thread with fewer has time to flush each by itself, and nobody waits for it.
     private const int Busy = 8;
 
     private static readonly long Moment = Stopwatch.Frequency / 1000;
