@@ -88,6 +88,7 @@ public sealed class GroupTests
         await alice.Client.AddMembersAsync(group, [carol.Account], Ct);
         await alice.Client.SendAsync(group, "with carol", Ct);
         await carol.TextAsync("with carol");
+        await world.AgreeAsync(group, 2, bob);
         await bob.Client.SendAsync(group, "welcome", Ct);
         await carol.TextAsync("welcome");
         await alice.Client.RemoveMemberAsync(group, bob.Account, Ct);
