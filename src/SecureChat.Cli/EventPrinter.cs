@@ -75,7 +75,7 @@ internal sealed class EventPrinter(Session session, Output output)
             case DeviceListInvalid invalid:
                 output.Write(
                     LineType.DeviceListInvalid,
-                    $"  !!   The server names devices of {session.NameOf(invalid.Account)} that they themselves do not ({invalid.Fault}): nothing is sent to them.",
+                    $"  !!   The server gives out devices or keys of {session.NameOf(invalid.Account)} that cannot be theirs ({invalid.Fault}): nothing is sent to them.",
                     ("account", invalid.Account.ToString()), ("fault", invalid.Fault.ToString()));
                 break;
             case GroupChanged changed:

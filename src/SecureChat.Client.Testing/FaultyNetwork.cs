@@ -60,6 +60,9 @@ public sealed class FaultyNetwork : INetwork
     /// <summary>What a malicious server answers; null: what the real one does.</summary>
     public Func<HttpRequestMessage, HttpResponseMessage?> Forge { get; set; } = _ => null;
 
+    /// <summary>What a malicious server makes of the body of each answer that the real one gives; null: nothing.</summary>
+    public Func<HttpRequestMessage, byte[], byte[]>? AlterAnswer { get; set; }
+
     /// <summary>
     /// What arrives in the place of a frame that the server sent over a socket: nothing when it is lost, two when it comes twice, another when it is
     /// forged; one that is kept back can come with a later one.
@@ -156,6 +159,11 @@ public sealed class FaultyNetwork : INetwork
                 return await CutAsync(answer, cancellationToken);
             }
 
+            if (network.AlterAnswer is { } alter)
+            {
+                answer.Content = WithHeadersOf(answer, new ByteArrayContent(alter(request, await answer.Content.ReadAsByteArrayAsync(cancellationToken))));
+            }
+
             if (fault != Fault.AnswerLost)
             {
                 return answer;
@@ -168,14 +176,18 @@ public sealed class FaultyNetwork : INetwork
         private static async Task<HttpResponseMessage> CutAsync(HttpResponseMessage answer, CancellationToken ct)
         {
             var body = await answer.Content.ReadAsByteArrayAsync(ct);
-            var cut = new StreamContent(new CutStream(body[..(body.Length / 2)]));
+            answer.Content = WithHeadersOf(answer, new StreamContent(new CutStream(body[..(body.Length / 2)])));
+            return answer;
+        }
+
+        private static HttpContent WithHeadersOf(HttpResponseMessage answer, HttpContent other)
+        {
             foreach (var header in answer.Content.Headers)
             {
-                cut.Headers.TryAddWithoutValidation(header.Key, header.Value);
+                other.Headers.TryAddWithoutValidation(header.Key, header.Value);
             }
 
-            answer.Content = cut;
-            return answer;
+            return other;
         }
 
         private static async Task<HttpRequestMessage> CopyAsync(HttpRequestMessage request, CancellationToken ct)

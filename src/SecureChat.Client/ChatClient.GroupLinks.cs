@@ -26,7 +26,7 @@ public sealed partial class ChatClient
                     return false;
                 }
 
-                state.LinkSecret = GroupStates.RandomBytes(GroupInvite.Size);
+                state.LinkSecret = Ids.RandomBytes(GroupInvite.Size);
                 return true;
             },
             ct);

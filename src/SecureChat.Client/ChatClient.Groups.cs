@@ -21,7 +21,7 @@ public sealed partial class ChatClient
         ArgumentNullException.ThrowIfNull(members);
         var first = new GroupVersion
         {
-            Group = GroupStates.RandomBytes(GroupRules.IdSize),
+            Group = Ids.RandomBytes(GroupRules.IdSize),
             Version = 1,
             Author = Account.ToBytes(),
             Name = name,

@@ -13,4 +13,13 @@ internal static class Contacts
 
     public static void Put(StoreTransaction rows, ContactRecord contact) =>
         rows.Put(Tables.Contacts, Tables.Hex(contact.Account), contact);
+
+    /// <summary>The contact has no such device, as far as this one knows.</summary>
+    public static void Forget(this ContactRecord contact, int device)
+    {
+        if (contact.Devices.FirstOrDefault(known => known.Device == (uint)device) is { } known)
+        {
+            contact.Devices.Remove(known);
+        }
+    }
 }

@@ -99,7 +99,8 @@ internal sealed class Device : IDisposable
     public static async Task<SelfRecord> SelfAsync(StoreTransaction rows, CancellationToken ct) =>
         await rows.ReadAsync(Tables.Self, Tables.Only, ct) ?? throw new LocalStoreException("The device is gone from its store.");
 
-    /// <summary>This device's certificate for sealed messages; null without trust roots, or when the server gives none.</summary>
+    /// <summary>This device's certificate for sealed messages; null without trust roots.</summary>
+    /// <exception cref="ServerException">The server gave none, or <c>unexpected</c>: one that is not this device's or that no root vouches for.</exception>
     public async Task<SenderCertificate?> CertificateAsync(CancellationToken ct)
     {
         if (Options.Server.TrustRoots.Count == 0)
@@ -108,23 +109,41 @@ internal sealed class Device : IDisposable
         }
 
         var self = await Turns.RunAsync(rows => SelfAsync(rows, ct), ct);
-        if (DateTimeOffset.FromUnixTimeSeconds(self.CertificateExpires) < Now + CertificateMargin)
+        if (!self.Certificate.IsEmpty && SenderCertificate.Parse(self.Certificate.Span) is var kept && kept.Expires >= (Now + CertificateMargin).Milliseconds())
         {
-            var fresh = await Credentials.WithTokenAsync(
-                token => Api.SendAsync<object, DeliveryCertificate>(HttpMethod.Get, "/v1/senders/certificate", token, null, ct), ct);
-            self = await Turns.RunAsync(
-                async rows =>
-                {
-                    var current = await SelfAsync(rows, ct);
-                    current.Certificate = Google.Protobuf.ByteString.CopyFrom(fresh.Certificate);
-                    current.CertificateExpires = fresh.Expires;
-                    rows.Put(Tables.Self, Tables.Only, current);
-                    return current;
-                },
-                ct);
+            return kept;
         }
 
-        return SenderCertificate.Parse(self.Certificate.Span);
+        var answer = await Credentials.WithTokenAsync(
+            token => Api.SendAsync<object, DeliveryCertificate>(HttpMethod.Get, "/v1/senders/certificate", token, null, ct), ct);
+        var fresh = TryReadCertificate(answer.Certificate)
+            ?? throw new ServerException("unexpected", 200, "The server's certificate is not this device's, or no trust root vouches for it.");
+        await Turns.RunAsync(
+            async rows =>
+            {
+                var current = await SelfAsync(rows, ct);
+                current.Certificate = Google.Protobuf.ByteString.CopyFrom(answer.Certificate);
+                rows.Put(Tables.Self, Tables.Only, current);
+            },
+            ct);
+        return fresh;
+    }
+
+    // Its time is not judged here: this device's clock may be wrong.
+    private SenderCertificate? TryReadCertificate(byte[] serialized)
+    {
+        try
+        {
+            var certificate = SenderCertificate.Parse(serialized);
+            return certificate.Sender.Equals(Local.Address) && certificate.IdentityKey.Equals(Identity.PublicKey)
+                && certificate.IsValid([.. Options.Server.TrustRoots], now: 0)
+                    ? certificate
+                    : null;
+        }
+        catch (SignalException)
+        {
+            return null;
+        }
     }
 
     public void Dispose()

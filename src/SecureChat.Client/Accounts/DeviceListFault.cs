@@ -1,6 +1,6 @@
 namespace SecureChat.Client.Accounts;
 
-/// <summary>What is wrong with the devices that the server names. In each case nothing is encrypted for them.</summary>
+/// <summary>What is wrong with the devices that the server names, or with their keys. In each case nothing is encrypted for them.</summary>
 public enum DeviceListFault
 {
     /// <summary>The list is not signed by the account's identity key, or is malformed.</summary>
@@ -14,4 +14,7 @@ public enum DeviceListFault
 
     /// <summary>A device that is not on the list.</summary>
     Unlisted,
+
+    /// <summary>Keys that are malformed, or not signed by the identity key that they come with.</summary>
+    BadKeys,
 }

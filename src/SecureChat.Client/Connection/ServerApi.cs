@@ -1,7 +1,7 @@
 using System.Globalization;
-using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using SecureChat.Protocol;
@@ -16,6 +16,9 @@ namespace SecureChat.Client.Connection;
 public sealed class ServerApi : IDisposable
 {
     private const string ProofHeader = "SecureChat-Proof";
+
+    /// <summary>A server that asks for more than this is asked again then.</summary>
+    private static readonly TimeSpan LongestWait = TimeSpan.FromDays(1);
 
     private static readonly JsonSerializerOptions Json = StrictJson();
 
@@ -41,8 +44,14 @@ public sealed class ServerApi : IDisposable
         where TBody : class
     {
         using var answer = await SendAsync(method, path, accessToken, body, ct);
-        return await answer.Content.ReadFromJsonAsync(Of<TAnswer>(), ct)
-            ?? throw new ServerException("unexpected", (int)answer.StatusCode, "The answer is empty.");
+        try
+        {
+            return Parse<TAnswer>(await answer.Content.ReadAsByteArrayAsync(ct));
+        }
+        catch (JsonException)
+        {
+            throw Unexpected(answer);
+        }
     }
 
     /// <summary>Sends a request whose answer has no body.</summary>
@@ -84,7 +93,7 @@ public sealed class ServerApi : IDisposable
         {
             return await SendOnceAsync(make(), accessToken, proof: null, until, ct);
         }
-        catch (ServerException refused) when (refused.Work is { Difficulty: <= ProofSolver.MaxDifficulty } work)
+        catch (ServerException refused) when (refused.Work is { } work)
         {
             return await SendOnceAsync(make(), accessToken, await ProofSolver.SolveAsync(work, ct), until, ct);
         }
@@ -104,7 +113,7 @@ public sealed class ServerApi : IDisposable
             request.Headers.Add(ProofHeader, proof);
         }
 
-        var answer = await (accessToken is null ? _anonymous : _named).SendAsync(request, until, ct);
+        var answer = await AnswerAsync(accessToken is null ? _anonymous : _named, request, until, ct);
         if (answer.IsSuccessStatusCode)
         {
             return answer;
@@ -116,32 +125,73 @@ public sealed class ServerApi : IDisposable
         }
     }
 
-    private static async Task<ServerException> RefusalAsync(HttpResponseMessage answer, CancellationToken ct)
+    private static async Task<HttpResponseMessage> AnswerAsync(
+        HttpClient client, HttpRequestMessage request, HttpCompletionOption until, CancellationToken ct)
     {
-        var status = (int)answer.StatusCode;
         try
         {
-            await using var body = await answer.Content.ReadAsStreamAsync(ct);
-            using var problem = await JsonDocument.ParseAsync(body, cancellationToken: ct);
-            var root = problem.RootElement;
-            return new ServerException(root.GetProperty("code").GetString()!, status, root.GetProperty("title").GetString()!)
-            {
-                RetryAfter = answer.Headers.RetryAfter?.Delta,
-                Mismatches = root.TryGetProperty("mismatches", out var mismatches)
-                    ? mismatches.Deserialize(Of<RecipientMismatch[]>()) ?? []
-                    : [],
-                Work = root.TryGetProperty("challenge", out var challenge)
-                    ? new ProofOfWork(challenge.GetString()!, root.GetProperty("difficulty").GetInt32())
-                    : null,
-            };
+            return await client.SendAsync(request, until, ct);
         }
-        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException)
+        catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
         {
-            // A proxy in between, or no server of ours at all.
-            return new ServerException("unexpected", status, string.Create(
-                CultureInfo.InvariantCulture, $"The server answered {status} {(HttpStatusCode)status} in a form that is not the protocol's."));
+            // HttpClient's own time-out.
+            throw new HttpRequestException("The server did not answer in time.", e);
         }
     }
+
+    private static async Task<ServerException> RefusalAsync(HttpResponseMessage answer, CancellationToken ct)
+    {
+        try
+        {
+            var body = await answer.Content.ReadAsByteArrayAsync(ct);
+            using var problem = JsonDocument.Parse(body);
+            var root = problem.RootElement;
+            return new ServerException(TextOf(root, "code"), (int)answer.StatusCode, TextOf(root, "title"))
+            {
+                RetryAfter = answer.Headers.RetryAfter?.Delta is { } asked ? (asked < LongestWait ? asked : LongestWait) : null,
+                Mismatches = root.TryGetProperty("mismatches", out var mismatches)
+                    ? Parse<RecipientMismatch[]>(JsonMarshal.GetRawUtf8Value(mismatches))
+                    : [],
+                Work = root.TryGetProperty("challenge", out _) ? ProofOfWork.TryRead(TextOf(root, "challenge"), root.GetProperty("difficulty").GetInt32()) : null,
+            };
+        }
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
+        {
+            return Unexpected(answer);
+        }
+    }
+
+    private static string TextOf(JsonElement root, string name) => root.GetProperty(name).GetString() ?? throw new JsonException();
+
+    private static T Parse<T>(ReadOnlySpan<byte> json) => HasHoles(json) ? throw new JsonException() : JsonSerializer.Deserialize(json, Of<T>()) ?? throw new JsonException();
+
+    /// <summary>Whether an element of a list is null, which a serializer takes whatever the list's type says.</summary>
+    private static bool HasHoles(ReadOnlySpan<byte> json)
+    {
+        var reader = new Utf8JsonReader(json);
+        var isList = new Stack<bool>();
+        while (reader.Read())
+        {
+            switch (reader.TokenType)
+            {
+                case JsonTokenType.StartArray or JsonTokenType.StartObject:
+                    isList.Push(reader.TokenType == JsonTokenType.StartArray);
+                    break;
+                case JsonTokenType.EndArray or JsonTokenType.EndObject:
+                    isList.Pop();
+                    break;
+                case JsonTokenType.Null when isList.TryPeek(out var inList) && inList:
+                    return true;
+            }
+        }
+
+        return false;
+    }
+
+    // A proxy in between, or no server of ours at all.
+    private static ServerException Unexpected(HttpResponseMessage answer) => new("unexpected", (int)answer.StatusCode, string.Create(
+        CultureInfo.InvariantCulture,
+        $"The server answered {(int)answer.StatusCode} {answer.StatusCode} in a form that is not the protocol's."));
 
     /// <summary>How the protocol writes a type.</summary>
     internal static JsonTypeInfo<T> Of<T>() => (JsonTypeInfo<T>)Json.GetTypeInfo(typeof(T));

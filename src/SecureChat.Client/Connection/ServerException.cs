@@ -23,7 +23,17 @@ public sealed class ServerException(string code, int status, string title) : Exc
 }
 
 /// <summary>What <c>proof_of_work_required</c> asks for.</summary>
-internal sealed record ProofOfWork(string Challenge, int Difficulty);
+internal sealed record ProofOfWork(string Challenge, int Difficulty)
+{
+    private const int MaxLength = 128;
+
+    /// <summary>Null: no challenge of the protocol's, or one that is more work than this device does.</summary>
+    public static ProofOfWork? TryRead(string challenge, int difficulty) =>
+        challenge.Length is > 0 and <= MaxLength && challenge.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_')
+        && difficulty is > 0 and <= ProofSolver.MaxDifficulty
+            ? new ProofOfWork(challenge, difficulty)
+            : null;
+}
 
 /// <summary>The device's credentials have ended: it was removed, or its account registered again. Sign up or link anew.</summary>
 #pragma warning disable CA1032 // There is one reason alone.

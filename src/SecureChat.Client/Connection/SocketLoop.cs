@@ -122,7 +122,11 @@ internal sealed class SocketLoop(Device device, Inbox inbox)
         Deliver? next = first;
         while (next is not null)
         {
-            await inbox.TakeInAsync(next.Envelope, ct);
+            if (next.Envelope is { } envelope)
+            {
+                await inbox.TakeInAsync(envelope, ct);
+            }
+
             if (next.Position != 0)
             {
                 ack.Positions.Add(next.Position);

@@ -55,7 +55,7 @@ internal sealed class GroupOutbox(Device device, GroupFanOut fanOut) : IDisposab
                     if (await device.Turns.RunAsync(rows => PrepareAsync(rows, name, oldest, ct), ct) is { } lot)
                     {
                         var results = await fanOut.SendAsync(lot, ct);
-                        await device.Turns.RunAsync(rows => RecordAsync(rows, name, results, ct), ct);
+                        await device.Turns.RunAsync(rows => RecordAsync(rows, name, lot, results, ct), ct);
                     }
                 }
             }
@@ -98,7 +98,7 @@ internal sealed class GroupOutbox(Device device, GroupFanOut fanOut) : IDisposab
     {
         foreach (var (name, entry) in await rows.ListAsync(Tables.GroupOutbox, ct))
         {
-            if (entry.Content.Timestamp == timestamp && Find(entry, member.ToBytes()) is { Accepted: > 0, AskedAgain: < MaxAskedAgain } recipient)
+            if (entry.Content.Timestamp == timestamp && Find(entry, member.ToBytes()) is { AskedAgain: < MaxAskedAgain } recipient)
             {
                 recipient.AskedAgain++;
                 recipient.NextTry = device.Now.Milliseconds();
@@ -192,7 +192,8 @@ internal sealed class GroupOutbox(Device device, GroupFanOut fanOut) : IDisposab
         return new GroupLot(conversation, content, due);
     }
 
-    private async Task RecordAsync(StoreTransaction rows, string name, IReadOnlyDictionary<ByteString, Handed> results, CancellationToken ct)
+    private async Task RecordAsync(
+        StoreTransaction rows, string name, GroupLot lot, IReadOnlyDictionary<ByteString, Handed> results, CancellationToken ct)
     {
         if (await rows.ReadAsync(Tables.GroupOutbox, name, ct) is not { } entry)
         {
@@ -205,7 +206,10 @@ internal sealed class GroupOutbox(Device device, GroupFanOut fanOut) : IDisposab
             {
                 case Handed.Accepted:
                     var life = device.Options.ServerLife * Math.Pow(2, Math.Min(recipient.Accepted++, MaxDoublings));
-                    (recipient.NextTry, recipient.Refusals) = ((device.Now + life).Milliseconds(), 0);
+
+                    // It may have been asked for again before the server's answer was here.
+                    var isAsked = recipient.AskedAgain > lot.Recipients.First(sent => sent.Account == recipient.Account).AskedAgain;
+                    (recipient.NextTry, recipient.Refusals) = ((isAsked ? device.Now : device.Now + life).Milliseconds(), 0);
                     break;
                 case Handed.Nobody:
                     entry.Recipients.Remove(recipient);

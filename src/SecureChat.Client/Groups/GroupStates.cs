@@ -4,7 +4,6 @@ using SecureChat.Client.Connection;
 using SecureChat.Client.LocalStore;
 using SecureChat.Client.Messages;
 using SecureChat.Protocol.Proto;
-using SecureChat.Signal;
 using SecureChat.Signal.Groups;
 
 namespace SecureChat.Client.Groups;
@@ -18,6 +17,7 @@ internal sealed class GroupStates(Device device, GroupOutbox outbox)
     private const int MaxKnown = 64;
     private const int MaxAttempts = 8;
     private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan PauseAfterFailure = TimeSpan.FromMinutes(1);
 
     private readonly GroupStateServer _server = new(device);
 
@@ -68,7 +68,7 @@ internal sealed class GroupStates(Device device, GroupOutbox outbox)
     /// <summary>Makes a group, first here and then on the server.</summary>
     public async Task<Guid> CreateAsync(GroupVersion first, CancellationToken ct)
     {
-        var record = new GroupRecord { Group = first.Group, Secret = RandomBytes(GroupSecret.Size) };
+        var record = new GroupRecord { Group = first.Group, Secret = Ids.RandomBytes(GroupSecret.Size) };
         var signed = GroupRules.Sign(first, device.Identity.PrivateKey);
         var step = new GroupStep(first, signed, GroupRules.HashOf(signed));
         if (GroupRules.Read(new GroupHistory { Versions = { signed } }, first.Group) is null)
@@ -126,34 +126,51 @@ internal sealed class GroupStates(Device device, GroupOutbox outbox)
     public async Task<DateTimeOffset?> RunAsync(CancellationToken ct)
     {
         DateTimeOffset? next = null;
+        void Consider(DateTimeOffset due) => next = next is null || due < next ? due : next;
         foreach (var (_, record) in await device.Turns.RunAsync(async rows => await rows.ListAsync(Tables.Groups, ct), ct))
         {
             var conversation = GroupRecords.ConversationOf(record.Group);
-            var newest = record.Newest();
-            if (newest is not null && record.LeftEpoch > newest.State.Epoch && IsAdmin(newest)
-                && await device.Turns.RunAsync(rows => GroupRecords.IsAgreedAsync(rows, record, ct), ct))
-            {
-                await RotateAsync(conversation, record.LeftEpoch, ct);
-            }
-
-            if (record.Pending.All(anchor => anchor.Version <= (newest?.State.Version ?? 0)))
-            {
-                continue;
-            }
-
             if (record.NextTry <= device.Now.Milliseconds())
             {
-                await SyncAsync(conversation, ct);
+                try
+                {
+                    await RunAsync(conversation, record, ct);
+                }
+                catch (ServerException)
+                {
+                    // This one later; the others have nothing to do with it.
+                    await device.Turns.RunAsync(rows => PostponeAsync(rows, conversation, ct), ct);
+                }
+                catch (HttpRequestException)
+                {
+                    // As soon as there is a network again.
+                    Consider(device.Now + Jitter.Of(PauseAfterFailure));
+                }
             }
 
             var due = await device.Turns.RunAsync(async rows => await GroupRecords.FindAsync(rows, conversation, ct), ct);
-            if (due is { Refusals: > 0 } && (next is null || due.NextTry.ToTime() < next))
+            if (due is { Refusals: > 0 } && due.NextTry > device.Now.Milliseconds())
             {
-                next = due.NextTry.ToTime();
+                Consider(due.NextTry.ToTime());
             }
         }
 
         return next;
+    }
+
+    private async Task RunAsync(Guid conversation, GroupRecord record, CancellationToken ct)
+    {
+        var newest = record.Newest();
+        if (newest is not null && record.LeftEpoch > newest.State.Epoch && IsAdmin(newest)
+            && await device.Turns.RunAsync(rows => GroupRecords.IsAgreedAsync(rows, record, ct), ct))
+        {
+            await RotateAsync(conversation, record.LeftEpoch, ct);
+        }
+
+        if (record.Pending.Any(anchor => anchor.Version > (newest?.State.Version ?? 0)))
+        {
+            await SyncAsync(conversation, ct);
+        }
     }
 
     // Whoever left by themselves knows the secret: the first admin who sees it makes another.
@@ -206,7 +223,7 @@ internal sealed class GroupStates(Device device, GroupOutbox outbox)
         if (next.Epoch != before.State.Epoch)
         {
             // Durable before the server has it: nobody else knows it.
-            fresh = RandomBytes(GroupSecret.Size);
+            fresh = Ids.RandomBytes(GroupSecret.Size);
             record.Pending.Add(new GroupAnchor { Version = next.Version, Hash = step.Hash, Secret = fresh, Account = own });
             GroupRecords.Put(rows, record);
         }
@@ -354,6 +371,19 @@ internal sealed class GroupStates(Device device, GroupOutbox outbox)
             Tell(rows, device, conversation, fault, account: null);
         }
 
+        Postpone(rows, record);
+    }
+
+    private async Task PostponeAsync(StoreTransaction rows, Guid conversation, CancellationToken ct)
+    {
+        if (await GroupRecords.FindAsync(rows, conversation, ct) is { } record)
+        {
+            Postpone(rows, record);
+        }
+    }
+
+    private void Postpone(StoreTransaction rows, GroupRecord record)
+    {
         var pause = FirstPause * Math.Pow(2, Math.Min(record.Refusals++, 10));
         record.NextTry = (device.Now + Jitter.Of(pause)).Milliseconds();
         GroupRecords.Put(rows, record);
@@ -364,11 +394,4 @@ internal sealed class GroupStates(Device device, GroupOutbox outbox)
         {
             Group = new() { Conversation = conversation.ToBytes(), Fault = (uint)fault, Account = account ?? ByteString.Empty },
         });
-
-    public static ByteString RandomBytes(int size)
-    {
-        var bytes = new byte[size];
-        RandomSource.System.Fill(bytes);
-        return ByteString.CopyFrom(bytes);
-    }
 }

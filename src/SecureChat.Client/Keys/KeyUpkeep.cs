@@ -19,7 +19,7 @@ internal sealed class KeyUpkeep(Device device)
 
     /// <summary>Does what is due.</summary>
     /// <returns>When to look again.</returns>
-    public async Task<DateTimeOffset> RunAsync(CancellationToken ct)
+    public async Task<DateTimeOffset?> RunAsync(CancellationToken ct)
     {
         if (device.Now < _notBefore)
         {

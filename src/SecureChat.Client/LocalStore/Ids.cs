@@ -24,4 +24,12 @@ internal static class Ids
     public static ulong Milliseconds(this TimeSpan span) => (ulong)span.TotalMilliseconds;
 
     public static DateTimeOffset ToTime(this ulong milliseconds) => DateTimeOffset.FromUnixTimeMilliseconds((long)milliseconds);
+
+    /// <summary>Bytes that nobody else knows.</summary>
+    public static ByteString RandomBytes(int size)
+    {
+        var bytes = new byte[size];
+        RandomNumberGenerator.Fill(bytes);
+        return ByteString.CopyFrom(bytes);
+    }
 }

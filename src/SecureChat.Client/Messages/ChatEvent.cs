@@ -29,8 +29,8 @@ public sealed record IdentityChanged(Guid Account) : ChatEvent;
 public sealed record DeviceLinked(int Device) : ChatEvent;
 
 /// <summary>
-/// The server names devices of an account that the account itself does not: nothing is encrypted for them, and what waits for the
-/// account goes on waiting. Of one's own account: somebody may be adding a device.
+/// The server names devices of an account that the account itself does not, or gives out keys that nobody can have published: nothing is
+/// encrypted for them, and what waits for the account goes on waiting. Of one's own account: somebody may be adding a device.
 /// </summary>
 public sealed record DeviceListInvalid(Guid Account, DeviceListFault Fault) : ChatEvent;
 

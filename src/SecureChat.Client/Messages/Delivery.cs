@@ -3,11 +3,10 @@ using SecureChat.Client.Accounts;
 using SecureChat.Client.Connection;
 using SecureChat.Client.Keys;
 using SecureChat.Client.LocalStore;
-using SecureChat.Protocol.Keys;
+using SecureChat.Protocol;
 using SecureChat.Protocol.Messages;
 using SecureChat.Protocol.Proto;
 using SecureChat.Signal;
-using SecureChat.Signal.Handshake;
 using SecureChat.Signal.Keys;
 using SecureChat.Signal.SealedSender;
 using SecureChat.Signal.Sessions;
@@ -49,6 +48,8 @@ internal sealed class Delivery(Device device)
     /// <summary>Each round learns of a device, a new session or a refused right; a server that goes on asking is not humoured.</summary>
     private const int MaxRounds = 6;
 
+    private readonly SessionStarts _starts = new(device);
+
     /// <summary>Hands over a content; when the server says so, with the time to wait in <see cref="RetryAfter"/>.</summary>
     public async Task<Handed> HandAsync(Guid account, Content content, Handing handing, CancellationToken ct)
     {
@@ -61,17 +62,13 @@ internal sealed class Delivery(Device device)
         {
             return Handed.Later;
         }
-        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
-        {
-            // HttpClient's own time-out.
-            return Handed.Later;
-        }
         catch (ServerException refused) when (refused.Code is "not_found" or "send_refused")
         {
             return Handed.Nobody;
         }
-        catch (ServerException refused) when (refused.Status is 429 or >= 500 || refused.Code is "unexpected")
+        catch (ServerException refused)
         {
+            // One of ours has a reason that passes; another may say anything, and must not keep others waiting.
             RetryAfter = refused.RetryAfter;
             return Handed.Later;
         }
@@ -93,7 +90,7 @@ internal sealed class Delivery(Device device)
 
             if (parcel.NeedsAllKeys || parcel.NeedsKeys.Count > 0)
             {
-                if (await StartSessionsAsync(account, parcel, ct) is { } prevented)
+                if (await _starts.RunAsync(account, parcel.NeedsAllKeys ? null : parcel.NeedsKeys, ct) is { } prevented)
                 {
                     return prevented;
                 }
@@ -213,77 +210,6 @@ internal sealed class Delivery(Device device)
             ct);
     }
 
-    /// <summary>Fetches keys and starts sessions.</summary>
-    /// <returns>What prevented it; null: nothing.</returns>
-    private async Task<Handed?> StartSessionsAsync(Guid account, Parcel parcel, CancellationToken ct)
-    {
-        var bundles = new List<KeyBundles>();
-        foreach (int? id in parcel.NeedsAllKeys ? [null] : parcel.NeedsKeys.Select(id => (int?)id))
-        {
-            // Without a name: who is about to be written to is nobody's business.
-            bundles.Add(await device.Api.SendAsync<FetchKeys, KeyBundles>(
-                HttpMethod.Post, "/v1/keys/fetch", accessToken: null, new FetchKeys(account, id), ct));
-        }
-
-        return await device.Turns.RunAsync(rows => StartAsync(rows, account, bundles, ct), ct);
-    }
-
-    private async Task<Handed?> StartAsync(StoreTransaction rows, Guid account, List<KeyBundles> bundles, CancellationToken ct)
-    {
-        var cipher = device.Cipher(rows, out var stores);
-        foreach (var bundle in bundles)
-        {
-            if (await IsForeignAsync(rows, account, bundle, ct))
-            {
-                return Handed.Later;
-            }
-
-            var identity = PublicKey.Parse(bundle.IdentityKey);
-            foreach (var keys in bundle.Devices.Where(keys => account != device.Account || keys.Device != device.Id))
-            {
-                var address = Device.AddressOf(account, keys.Device);
-                try
-                {
-                    await cipher.StartAsync(address, ToBundle(identity, keys).Verify(), device.Now, ct);
-                }
-                catch (SignalException untrusted) when (untrusted.Error == SignalError.UntrustedIdentity)
-                {
-                    await stores.SaveAsync(address, identity, ct);
-                    return Handed.AwaitsApproval;
-                }
-
-                await AddDeviceAsync(rows, account, keys.Device, keys.RegistrationId, ct);
-            }
-        }
-
-        return null;
-    }
-
-    /// <summary>Whether the server named a device that is not the account's: then nothing is encrypted for any of those that it named.</summary>
-    private async Task<bool> IsForeignAsync(StoreTransaction rows, Guid account, KeyBundles bundle, CancellationToken ct)
-    {
-        var contact = await Contacts.GetAsync(rows, account, ct);
-        var fault = DeviceLists.Check(contact, bundle);
-        if (fault is not null)
-        {
-            foreach (var foreign in contact.Devices.Where(known => !DeviceLists.Lists(contact, (int)known.Device)).ToList())
-            {
-                contact.Devices.Remove(foreign);
-            }
-        }
-
-        DeviceLists.Tell(rows, device.Events, contact, fault);
-        return fault is not null;
-    }
-
-    private static async Task AddDeviceAsync(StoreTransaction rows, Guid account, int id, int registrationId, CancellationToken ct)
-    {
-        var contact = await Contacts.GetAsync(rows, account, ct);
-        Remove(contact, id);
-        contact.Devices.Add(new ContactDevice { Device = (uint)id, RegistrationId = (uint)registrationId });
-        Contacts.Put(rows, contact);
-    }
-
     /// <summary>The server has said which devices there are.</summary>
     public async Task TakeInAsync(
         StoreTransaction rows, Guid account, IReadOnlyList<RecipientMismatch> mismatches, CancellationToken ct)
@@ -292,19 +218,19 @@ internal sealed class Delivery(Device device)
         device.Cipher(rows, out var stores);
         foreach (var mismatch in mismatches.Where(mismatch => mismatch.Account == account))
         {
-            foreach (var missing in mismatch.Missing)
+            foreach (var missing in mismatch.Missing.Where(IsDevice))
             {
-                Remove(contact, missing);
+                contact.Forget(missing);
                 contact.Devices.Add(new ContactDevice { Device = (uint)missing });
             }
 
-            foreach (var extra in mismatch.Extra)
+            foreach (var extra in mismatch.Extra.Where(IsDevice))
             {
-                Remove(contact, extra);
+                contact.Forget(extra);
                 await ArchiveAsync(stores, account, extra, ct);
             }
 
-            foreach (var stale in mismatch.Stale)
+            foreach (var stale in mismatch.Stale.Where(IsDevice))
             {
                 await ArchiveAsync(stores, account, stale, ct);
             }
@@ -312,6 +238,8 @@ internal sealed class Delivery(Device device)
 
         Contacts.Put(rows, contact);
     }
+
+    private static bool IsDevice(int id) => id is >= 1 and <= Limits.MaxDeviceId;
 
     /// <summary>Ends the session with a device: the next message starts another, and what is on its way still arrives.</summary>
     public static async Task ArchiveAsync(SignalStores stores, Guid account, int id, CancellationToken ct)
@@ -330,28 +258,6 @@ internal sealed class Delivery(Device device)
         contact.RightRefused = true;
         Contacts.Put(rows, contact);
     }
-
-    private static void Remove(ContactRecord contact, int id)
-    {
-        if (contact.Devices.FirstOrDefault(known => known.Device == (uint)id) is { } known)
-        {
-            contact.Devices.Remove(known);
-        }
-    }
-
-    private static PreKeyBundle ToBundle(PublicKey identity, DeviceKeys keys) => new()
-    {
-        RegistrationId = (uint)keys.RegistrationId,
-        IdentityKey = identity,
-        SignedPreKey = new PublishedPreKey((uint)keys.SignedPreKey.KeyId, PublicKey.Parse(keys.SignedPreKey.Key)),
-        SignedPreKeySignature = keys.SignedPreKey.Signature,
-        OneTimePreKey = keys.OneTimeKey is { } oneTime
-            ? new PublishedPreKey((uint)oneTime.KeyId, PublicKey.Parse(oneTime.Key))
-            : null,
-        KyberPreKeyId = (uint)keys.KyberKey.KeyId,
-        KyberPreKey = KyberPublicKey.Parse(keys.KyberKey.Key),
-        KyberPreKeySignature = keys.KyberKey.Signature,
-    };
 
     /// <summary>What one round made: something to post, or what is missing for it.</summary>
     private sealed class Parcel

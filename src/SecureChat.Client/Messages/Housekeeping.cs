@@ -36,6 +36,11 @@ internal sealed class Housekeeping(
     private DateTimeOffset _forgetAt;
     private DateTimeOffset _noteAt;
 
+    private IEnumerable<Func<CancellationToken, Task<DateTimeOffset?>>> OnlineWork =>
+    [
+        retries.RunAsync, receipts.RunAsync, outbox.RunAsync, beacons.RunAsync, StillThereAsync, groups.RunAsync, groupOutbox.RunAsync, keys.RunAsync,
+    ];
+
     /// <summary>From now on the network may be used.</summary>
     public void GoOnline() => _isOnline = true;
 
@@ -99,25 +104,10 @@ internal sealed class Housekeeping(
         await _network.WaitAsync(ct);
         try
         {
-            if (_isOnline)
+            foreach (var piece in OnlineWork)
             {
-                await retries.RunAsync(ct);
-                Consider(await receipts.RunAsync(ct));
-                Consider(await outbox.RunAsync(ct));
-                Consider(await beacons.RunAsync(ct));
-                Consider(await StillThereAsync(ct));
-                Consider(await groups.RunAsync(ct));
-                Consider(await groupOutbox.RunAsync(ct));
-                Consider(await keys.RunAsync(ct));
+                Consider(_isOnline ? await TryAsync(piece, ct) : null);
             }
-        }
-        catch (Exception e) when (e is ServerException or HttpRequestException)
-        {
-            Consider(device.Now + Jitter.Of(PauseAfterFailure));
-        }
-        catch (SignedOutException)
-        {
-            _isOnline = false;
         }
         finally
         {
@@ -131,6 +121,24 @@ internal sealed class Housekeeping(
     {
         _wake.Dispose();
         _network.Dispose();
+    }
+
+    /// <summary>Does one piece of work; what the server refuses in it keeps no other from being done.</summary>
+    private async Task<DateTimeOffset?> TryAsync(Func<CancellationToken, Task<DateTimeOffset?>> piece, CancellationToken ct)
+    {
+        try
+        {
+            return await piece(ct);
+        }
+        catch (Exception e) when (e is ServerException or HttpRequestException)
+        {
+            return device.Now + Jitter.Of(PauseAfterFailure);
+        }
+        catch (SignedOutException)
+        {
+            _isOnline = false;
+            return null;
+        }
     }
 
     private async Task<DateTimeOffset?> StillThereAsync(CancellationToken ct)

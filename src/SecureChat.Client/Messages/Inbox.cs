@@ -1,3 +1,4 @@
+using Google.Protobuf;
 using SecureChat.Client.Accounts;
 using SecureChat.Client.Groups;
 using SecureChat.Client.LocalStore;
@@ -147,10 +148,15 @@ internal sealed class Inbox(Device device, Contents contents, Outbox outbox, Gro
             return;
         }
 
-        var told = Event.Parser.ParseFrom(envelope.Content);
+        if (TryReadEvent(envelope.Content) is not { } told)
+        {
+            return;
+        }
+
         switch (told.BodyCase)
         {
-            case Event.BodyOneofCase.DeviceAdded when told.DeviceAdded.Device != (uint)device.Id:
+            case Event.BodyOneofCase.DeviceAdded
+                when told.DeviceAdded.Device is >= 1 and <= ProtocolAddress.MaxDeviceId && told.DeviceAdded.Device != (uint)device.Id:
                 var own = await Contacts.GetAsync(rows, device.Account, ct);
                 if (own.Devices.All(known => known.Device != told.DeviceAdded.Device))
                 {
@@ -168,6 +174,18 @@ internal sealed class Inbox(Device device, Contents contents, Outbox outbox, Gro
                 rows.Put(Tables.Self, Tables.Only, self);
                 rows.Afterwards(device.Wake);
                 break;
+        }
+    }
+
+    private static Event? TryReadEvent(ByteString content)
+    {
+        try
+        {
+            return Event.Parser.ParseFrom(content);
+        }
+        catch (InvalidProtocolBufferException)
+        {
+            return null;
         }
     }
 

@@ -262,7 +262,7 @@ internal sealed class Outbox(Device device, Delivery delivery) : IDisposable
             int? life = firstDeath == ulong.MaxValue ? null : (int)((Math.Max(firstDeath, now) - now) / 1000);
             var handing = new Handing(entry.Urgent, ExpiresIn: life is { } seconds ? Math.Max(seconds, ShortestLife) : null);
             var handed = await delivery.HandAsync(entry.Recipient.ToGuid(), entry.Content, handing, ct);
-            await device.Turns.RunAsync(rows => RecordAsync(rows, name, handed, handing.ExpiresIn, ct), ct);
+            await device.Turns.RunAsync(rows => RecordAsync(rows, name, handed, handing.ExpiresIn, entry.AskedAgain, ct), ct);
             if (handed != Handed.Accepted)
             {
                 await device.Turns.RunAsync(rows => HoldBackAsync(rows, name, names, ct), ct);
@@ -323,7 +323,8 @@ internal sealed class Outbox(Device device, Delivery delivery) : IDisposable
         await ProgressAsync(device, rows, entry.Recipient.ToGuid(), entry.Content.Id, MessageProgress.NotDelivered, ct);
     }
 
-    private async Task RecordAsync(StoreTransaction rows, string name, Handed handed, int? life, CancellationToken ct)
+    /// <param name="asked">How often it had been asked for when it was sent: a request may be here before the server's answer.</param>
+    private async Task RecordAsync(StoreTransaction rows, string name, Handed handed, int? life, uint asked, CancellationToken ct)
     {
         if (await rows.ReadAsync(Tables.Outbox, name, ct) is not { } entry)
         {
@@ -337,11 +338,11 @@ internal sealed class Outbox(Device device, Delivery delivery) : IDisposable
                 var self = await Device.SelfAsync(rows, ct);
                 entry.Acceptance = ++self.LastEvent;
                 rows.Put(Tables.Self, Tables.Only, self);
-                (entry.AcceptedAt, entry.Refusals) = (device.Now.Milliseconds(), 0);
-                entry.TimesAccepted++;
+                (entry.AcceptedAt, entry.Refusals, entry.TimesAccepted) = (device.Now.Milliseconds(), 0, entry.TimesAccepted + 1);
                 var lives = life is { } seconds ? TimeSpan.FromSeconds(seconds) : device.Options.ServerLife;
                 entry.DiesAt = (device.Now + lives).Milliseconds();
-                entry.NextTry = (device.Now + await RepeatAfterAsync(rows, entry, lives, ct)).Milliseconds();
+                var wait = entry.AskedAgain > asked ? TimeSpan.Zero : await RepeatAfterAsync(rows, entry, lives, ct);
+                entry.NextTry = (device.Now + wait).Milliseconds();
                 await ProgressAsync(device, rows, recipient, entry.Content.Id, MessageProgress.Sent, ct);
                 break;
             case Handed.Nobody when recipient == device.Account:
@@ -356,8 +357,7 @@ internal sealed class Outbox(Device device, Delivery delivery) : IDisposable
                 break;
             default:
                 var pause = FirstPause * Math.Pow(2, Math.Min(entry.Refusals++, 10));
-                var wait = delivery.RetryAfter ?? (pause < LongestPause ? pause : LongestPause);
-                entry.NextTry = (device.Now + Jitter.Of(wait)).Milliseconds();
+                entry.NextTry = (device.Now + Jitter.Of(delivery.RetryAfter ?? (pause < LongestPause ? pause : LongestPause))).Milliseconds();
                 break;
         }
 

@@ -1,6 +1,5 @@
 using Google.Protobuf;
 using SecureChat.Client.Accounts;
-using SecureChat.Client.Connection;
 using SecureChat.Client.LocalStore;
 using SecureChat.Protocol.Proto;
 using SecureChat.Signal;
@@ -50,20 +49,13 @@ internal sealed class RetryRequests(Device device, Delivery delivery)
     }
 
     /// <summary>Sends what waits; each once, because the sender sends again by itself in the end.</summary>
-    public async Task RunAsync(CancellationToken ct)
+    /// <returns>Null: nothing waits any more.</returns>
+    public async Task<DateTimeOffset?> RunAsync(CancellationToken ct)
     {
         foreach (var (name, record) in await device.Turns.RunAsync(async rows => await rows.ListAsync(Tables.RetryRequests, ct), ct))
         {
-            try
-            {
-                var content = new Content { Timestamp = device.Now.Milliseconds() };
-                await delivery.HandAsync(record.Account.ToGuid(), content, new Handing(Request: record.Request), ct);
-            }
-            catch (ServerException)
-            {
-                // Later, or never: the sender's outbox does not depend on it.
-            }
-
+            var content = new Content { Timestamp = device.Now.Milliseconds() };
+            await delivery.HandAsync(record.Account.ToGuid(), content, new Handing(Request: record.Request), ct);
             await device.Turns.RunAsync(
                 rows =>
                 {
@@ -72,5 +64,7 @@ internal sealed class RetryRequests(Device device, Delivery delivery)
                 },
                 ct);
         }
+
+        return null;
     }
 }

@@ -122,20 +122,20 @@ public sealed class GroupLinkTests
     [Fact]
     public void A_request_is_of_one_group_one_link_and_one_identity()
     {
-        using var invite = new GroupInvite(GroupStates.RandomBytes(GroupInvite.Size).Span);
-        using var other = new GroupInvite(GroupStates.RandomBytes(GroupInvite.Size).Span);
+        using var invite = new GroupInvite(Ids.RandomBytes(GroupInvite.Size).Span);
+        using var other = new GroupInvite(Ids.RandomBytes(GroupInvite.Size).Span);
         using var asking = PrivateKey.Generate(RandomSource.System);
         using var mallory = PrivateKey.Generate(RandomSource.System);
-        var (secret, group) = (GroupStates.RandomBytes(32), GroupStates.RandomBytes(GroupRules.IdSize));
+        var (secret, group) = (Ids.RandomBytes(32), Ids.RandomBytes(GroupRules.IdSize));
         var shown = invite.Read(invite.Preview(new GroupVersion { Group = group, Name = "Friends" }, secret.Span))!;
-        var application = Application(GroupStates.RandomBytes(16), asking);
+        var application = Application(Ids.RandomBytes(16), asking);
 
         var request = invite.Ask(shown, application, asking);
 
         Assert.Equal(application, invite.ReadRequest(group, secret.Span, request));
         Assert.Null(other.ReadRequest(group, secret.Span, request));
-        Assert.Null(invite.ReadRequest(GroupStates.RandomBytes(GroupRules.IdSize), secret.Span, request));
-        Assert.Null(invite.ReadRequest(group, GroupStates.RandomBytes(32).Span, request));
+        Assert.Null(invite.ReadRequest(Ids.RandomBytes(GroupRules.IdSize), secret.Span, request));
+        Assert.Null(invite.ReadRequest(group, Ids.RandomBytes(32).Span, request));
         Assert.Null(invite.ReadRequest(group, secret.Span, invite.Ask(shown, application, mallory)));
         Assert.Null(invite.ReadRequest(group, secret.Span, request[..20]));
         Assert.Null(other.Read(invite.Preview(new GroupVersion { Group = group }, secret.Span)));
@@ -151,7 +151,7 @@ public sealed class GroupLinkTests
     {
         Account = account,
         IdentityKey = ByteString.CopyFrom(identity.PublicKey.Serialize()),
-        ProfileKey = GroupStates.RandomBytes(32),
+        ProfileKey = Ids.RandomBytes(32),
         AskedAt = 1_800_000_000_000,
     };
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using SecureChat.Client.LocalStore;
 using SecureChat.Client.Messages;
 using SecureChat.Client.Tests.Support;
 
@@ -61,6 +62,48 @@ public sealed class ResendTests
         Assert.Equal(sent.Id, received.Id);
         Assert.Distinct(envelopes.Select(envelope => envelope.GetProperty("id").GetString()));
         Assert.Distinct(envelopes.Select(envelope => envelope.GetProperty("devices")[0].GetProperty("content").GetString()));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_request_to_send_again_that_is_faster_than_the_servers_answer_is_heeded(bool inGroup)
+    {
+        await using var world = await World.StartAsync();
+        var (alice, bob, carol) = await world.ThreeAsync();
+        var group = await world.GroupAsync(alice, bob, carol);
+        await alice.Client.SendAsync(group, "first", Ct);
+        await bob.TextAsync("first");
+        await bob.Client.DisconnectAsync(Ct);
+        var table = inGroup ? Tables.SenderKeys.Name : Tables.Sessions;
+        var keys = await bob.Options.Store.ListAsync(table, 0, 10, Ct);
+        await bob.Options.Store.CommitAsync([.. keys.Select(row => new RowChange(table, row.Key, null))], Ct);
+        await bob.Client.ConnectAsync(Ct);
+        var (posts, isAsked) = (0, new TaskCompletionSource());
+        world.Server.Network.DelayAnswer = async (request, ct) =>
+        {
+            if (!request.RequestUri!.AbsolutePath.StartsWith("/v1/sealed/", StringComparison.Ordinal))
+            {
+                return;
+            }
+
+            if (Interlocked.Increment(ref posts) > 1)
+            {
+                isAsked.TrySetResult();
+                return;
+            }
+
+            // Alice's: bob's request has come to her before.
+            await isAsked.Task.WaitAsync(ct);
+            await Task.Delay(TimeSpan.FromMilliseconds(300), TimeProvider.System, ct);
+        };
+
+        await alice.Client.SendAsync(inGroup ? group : bob.Account, "can you read this?", Ct);
+        var sentAt = world.Clock.GetUtcNow();
+        await world.UntilAsync(() => Task.FromResult(bob.Events<MessageReceived>().Any(told => told.Message.Text == "can you read this?")));
+
+        Assert.NotEmpty(keys);
+        Assert.InRange(world.Clock.GetUtcNow() - sentAt, TimeSpan.Zero, TimeSpan.FromMinutes(2));
     }
 
     [Fact]
