@@ -7,6 +7,7 @@ namespace SecureChat.Scenarios.Support;
 internal sealed class ScreenOf : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan Longest = TimeSpan.FromMinutes(2);
 
     private readonly Process _terminal;
     private readonly StringBuilder _drawn = new();
@@ -34,8 +35,16 @@ internal sealed class ScreenOf : IAsyncDisposable
     /// <returns>The program's exit code.</returns>
     public async Task<int> EndAsync(CancellationToken ct)
     {
-        await _terminal.WaitForExitAsync(ct);
-        await _drawing.WaitAsync(ct);
+        try
+        {
+            await _terminal.WaitForExitAsync(ct).WaitAsync(Longest, TimeProvider.System, ct);
+            await _drawing.WaitAsync(Longest, TimeProvider.System, ct);
+        }
+        catch (TimeoutException)
+        {
+            Assert.Fail($"It does not end:\n{Drawn()}");
+        }
+
         return _terminal.ExitCode;
     }
 

@@ -11,7 +11,8 @@ internal sealed class ServerProcess : IAsyncDisposable
     // A halted program would not end either: the last that it is told is to go on.
     private const string Halting = """
         trap 'kill -s CONT "$1"; exit' TERM
-        while kill -s STOP "$1"; do sleep 0.15; kill -s CONT "$1"; sleep 0.01; done
+        turns=60
+        while [ $turns -gt 0 ] && kill -s STOP "$1"; do sleep 0.15; kill -s CONT "$1"; sleep 0.01; turns=$((turns - 1)); done
         """;
 
     private readonly Dictionary<string, string> _environment;
@@ -92,7 +93,7 @@ internal sealed class ServerProcess : IAsyncDisposable
         await WaitAsync(ct);
     }
 
-    /// <summary>Lets it work for moments only, until what is returned is disposed of.</summary>
+    /// <summary>Lets it work for moments only, until what is returned is disposed of, or for ten seconds: on a slow machine nothing would ever end.</summary>
     public ChildProcess WorkHaltingly() =>
         ChildProcess.Start(["sh", "-c", Halting, "halting", _process.Id.ToString(CultureInfo.InvariantCulture)], "/dev/null");
 
