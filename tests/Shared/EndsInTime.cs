@@ -14,7 +14,7 @@ namespace SecureChat.Tests;
 [AttributeUsage(AttributeTargets.Assembly)]
 internal sealed class EndsInTimeAttribute : BeforeAfterTestAttribute
 {
-    private static readonly TimeSpan Longest = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan Longest = TimeSpan.FromMinutes(8);
 
     private static readonly bool IsLimited = !Environment.GetEnvironmentVariables().Keys.Cast<string>()
         .Any(name => name.StartsWith("CHAT_TEST_", StringComparison.Ordinal));
