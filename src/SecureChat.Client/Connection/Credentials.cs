@@ -16,7 +16,7 @@ internal sealed class Credentials(ILocalStore store, ServerApi api, TimeProvider
     public static CredentialsRecord Of(Session session, DateTimeOffset now) => new()
     {
         AccessToken = session.AccessToken,
-        AccessExpires = (now + TimeSpan.FromSeconds(session.ExpiresIn)).Milliseconds(),
+        AccessExpires = (now + TimeSpan.FromSeconds(Math.Max(0, session.ExpiresIn))).Milliseconds(),
         RefreshToken = session.RefreshToken,
     };
 

@@ -23,7 +23,9 @@ internal static class Ids
 
     public static ulong Milliseconds(this TimeSpan span) => (ulong)span.TotalMilliseconds;
 
-    public static DateTimeOffset ToTime(this ulong milliseconds) => DateTimeOffset.FromUnixTimeMilliseconds((long)milliseconds);
+    /// <summary>Others may say any time: beyond the year 9999 it is its end.</summary>
+    public static DateTimeOffset ToTime(this ulong milliseconds) =>
+        milliseconds < DateTimeOffset.MaxValue.Milliseconds() ? DateTimeOffset.FromUnixTimeMilliseconds((long)milliseconds) : DateTimeOffset.MaxValue;
 
     /// <summary>Bytes that nobody else knows.</summary>
     public static ByteString RandomBytes(int size)

@@ -61,7 +61,9 @@ internal static class Arrivals
     {
         var first = stream.Held[0];
         stream.Held.RemoveAt(0);
-        stream.Next = Math.Max(stream.Next, first.Sequence + 1);
+
+        // Whoever counts to the end has nothing to follow: the last number stays the next one.
+        stream.Next = Math.Max(stream.Next, first.Sequence < ulong.MaxValue ? first.Sequence + 1 : first.Sequence);
         return first.Content;
     }
 

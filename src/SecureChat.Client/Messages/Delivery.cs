@@ -194,13 +194,13 @@ internal sealed class Delivery(Device device)
         if (parcel.Right is { } right)
         {
             var message = new SealedMessage(
-                Ids.New(), account, parcel.Devices, (long)timestamp, right, handing.ExpiresIn, handing.Urgent, handing.Ephemeral);
+                Ids.New(), account, parcel.Devices, (long)Math.Min(timestamp, long.MaxValue), right, handing.ExpiresIn, handing.Urgent, handing.Ephemeral);
             await device.Api.CallAsync(HttpMethod.Post, "/v1/sealed/messages", accessToken: null, message, ct);
             return;
         }
 
         var named = new SendMessage(
-            Ids.New(), [new MessageRecipient(account, parcel.Devices)], (long)timestamp, handing.ExpiresIn, handing.Urgent, handing.Ephemeral);
+            Ids.New(), [new MessageRecipient(account, parcel.Devices)], (long)Math.Min(timestamp, long.MaxValue), handing.ExpiresIn, handing.Urgent, handing.Ephemeral);
         await device.Credentials.WithTokenAsync(
             async token =>
             {
