@@ -87,7 +87,7 @@ internal sealed class Suite : IDisposable
     private static IEnumerable<object?[]> RowsOf(Type type, Attribute attribute) => attribute.GetType().Name switch
     {
         "InlineDataAttribute" => [(object?[])Property(attribute, "Data")!],
-        "MemberDataAttribute" => Rows(type, (string)Property(attribute, "MemberName")!),
+        "MemberDataAttribute" => Rows((Type?)Property(attribute, "MemberType") ?? type, (string)Property(attribute, "MemberName")!),
         _ => [],
     };
 
