@@ -78,6 +78,26 @@ public sealed class SealedEnvelopeTests(LibsignalPeer peer)
         Assert.Equal(cut.Bytes("ciphertext"), parsed.EnvelopeFor(parsed.Recipients[0]));
     }
 
+    /// <summary>The official client is asked above; without it, this shows what is written of a content and what is left out.</summary>
+    [Theory]
+    [InlineData(1, CiphertextType.Message, ContentHint.Default, "")]
+    [InlineData(1, CiphertextType.PreKeyMessage, ContentHint.Resendable, "group")]
+    [InlineData(2, CiphertextType.SenderKeyMessage, ContentHint.Implicit, "another group")]
+    [InlineData(2, CiphertextType.PlaintextContent, ContentHint.Default, "")]
+    public void A_content_is_opened_as_it_was_sealed(int version, CiphertextType type, ContentHint hint, string groupId)
+    {
+        var (alice, bob) = (new Account(_service.Random, 1), new Account(_service.Random, 1));
+        var group = System.Text.Encoding.UTF8.GetBytes(groupId);
+        var content = new SealedContent(type, _service.CertificateOf(alice), new byte[] { 9, 8, 7 }, hint, group);
+
+        var opened = Open(SealFor(bob, content, alice.Identity, version), bob);
+
+        Assert.Equal((type, hint), (opened.Type, opened.Hint));
+        Assert.Equal([9, 8, 7], opened.Message.ToArray());
+        Assert.Equal(group, opened.GroupId.ToArray());
+        Assert.Equal(alice.Address, opened.Sender.Sender);
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
@@ -155,21 +175,24 @@ public sealed class SealedEnvelopeTests(LibsignalPeer peer)
     private SealedContent Open(byte[] envelope, Account recipient) => SealedEnvelope.Open(
         envelope, recipient.Identity, recipient.Address, [_service.Root.PublicKey], Service.Now);
 
-    private byte[] SealFor(Account recipient, Account sender, int version, PrivateKey? signer = null)
+    private byte[] SealFor(Account recipient, Account sender, int version, PrivateKey? signer = null) => SealFor(
+        recipient,
+        new SealedContent(CiphertextType.Message, _service.CertificateOf(sender), new byte[] { 1, 2, 3 }),
+        signer ?? sender.Identity,
+        version);
+
+    private byte[] SealFor(Account recipient, SealedContent content, PrivateKey signer, int version)
     {
-        var content = new SealedContent(
-            CiphertextType.Message, _service.CertificateOf(sender), new byte[] { 1, 2, 3 });
         if (version == 1)
         {
-            return SealedEnvelope.Seal(
-                content, recipient.Identity.PublicKey, signer ?? sender.Identity, _service.Random);
+            return SealedEnvelope.Seal(content, recipient.Identity.PublicKey, signer, _service.Random);
         }
 
         var message = MultiRecipientMessage.Parse(MultiRecipientMessage.Seal(
             content,
             [new MultiRecipient(recipient.Id, recipient.Identity.PublicKey, [new RecipientDevice(recipient.Device, 1)])],
             [],
-            signer ?? sender.Identity,
+            signer,
             _service.Random));
         return message.EnvelopeFor(message.Recipients[0]);
     }
