@@ -270,6 +270,20 @@ public sealed class GroupCipherTests(LibsignalPeer peer)
         Assert.Equal(error, Assert.Throws<SignalException>(() => SenderKeyDistributionMessage.Parse(bytes)).Error);
     }
 
+    [Theory]
+    [InlineData(0x30)]
+    [InlineData(0x32)]
+    [InlineData(0x3f)]
+    public void A_distribution_message_whose_first_byte_is_right_by_half_is_refused(byte first)
+    {
+        var message = SenderKeyRecord.Empty.Distribute(Guid.CreateVersion7(), _random).Message.Serialize();
+        Assert.Equal(message, SenderKeyDistributionMessage.Parse(message).Serialize());
+
+        message[0] = first;
+
+        Assert.Equal(SignalError.InvalidMessage, Assert.Throws<SignalException>(() => SenderKeyDistributionMessage.Parse(message)).Error);
+    }
+
     [Fact]
     public void No_key_is_ever_printed()
     {

@@ -42,6 +42,23 @@ public sealed class EnvelopeSizeTests(LibsignalPeer peer)
             bob.Id, bob.Identity.PublicKey, new SealedContent(CiphertextType.Message, _service.CertificateOf(alice), new byte[length]), alice, version);
     }
 
+    /// <summary>From 16,384 bytes on the message's length takes three bytes. None of the six sizes is near that; another one may be.</summary>
+    [Fact]
+    public void There_is_as_much_room_as_can_be_where_the_length_takes_a_byte_more()
+    {
+        var (alice, bob) = (new Account(_service.Random, 1), new Account(_service.Random, 1));
+        foreach (var size in Enumerable.Range(16_466, 4))
+        {
+            var room = SealedSenderV1.RoomIn(size);
+
+            Assert.InRange(Sealed(room), size - 1, size);
+            Assert.True(Sealed(room + 1) > size);
+        }
+
+        int Sealed(int length) =>
+            SealedSenderV1.Seal(new byte[length], bob.Identity.PublicKey, alice.Identity, _service.Random).Length;
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(2)]

@@ -55,11 +55,16 @@ public sealed class MultiRecipientParseTests
         Assert.True(refusal is SignalException { Error: SignalError.InvalidMessage }, what);
     }
 
+    /// <summary>Nothing has to be opened for it: so this is quick, and goes through every place where the list can end.</summary>
+    [Fact]
+    public void A_list_of_recipients_that_is_cut_is_refused() => Assert.All(
+        Bits.Prefixes(Convert.FromHexString(WellFormed)),
+        prefix => Assert.Throws<SignalException>(() => MultiRecipientMessage.Parse(prefix)));
+
     [Fact]
     public void The_same_list_well_formed_is_accepted()
     {
-        var message = Convert.FromHexString(
-            "23" + "02" + Id + "01" + "8001" + "7f" + "3fff" + Key + "00" + OtherUuid + "00" + new string('0', 2 * 200));
+        var message = Convert.FromHexString(WellFormed + new string('0', 2 * 200));
 
         var parsed = MultiRecipientMessage.Parse(message);
 
@@ -115,6 +120,7 @@ public sealed class MultiRecipientParseTests
     private const string OtherUuid = "11111111222233334444555555555556";
     private const string Id = "00" + Uuid;
     private const string Key = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" + "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+    private const string WellFormed = "23" + "02" + Id + "01" + "8001" + "7f" + "3fff" + Key + "00" + OtherUuid + "00";
 
     private (byte[] Message, Account Bob) Message()
     {
