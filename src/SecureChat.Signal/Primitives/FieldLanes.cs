@@ -142,7 +142,6 @@ internal struct FieldLanes
         var d6 = f6 + f6;
         var d7 = f7 + f7;
         var d8 = f8 + f8;
-        var d9 = f9 + f9;
         var n5 = Avx2.Multiply(f5, nineteen).AsUInt32();
         var n6 = Avx2.Multiply(f6, nineteen).AsUInt32();
         var n7 = Avx2.Multiply(f7, nineteen).AsUInt32();
