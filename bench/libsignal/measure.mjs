@@ -1,6 +1,6 @@
 // Measures the official Signal client through its Node binding: the rows of SecureChat.Signal.Bench, done alike, with
 // stores that serialise at every step. Prints one JSON object: versions, and by row the quartiles of microseconds per
-// operation.
+// operation. With an argument the row of that name alone.
 import { randomUUID } from 'node:crypto';
 import { createRequire } from 'node:module';
 import * as S from '../../tests/libsignal-peer/node_modules/@signalapp/libsignal-client/dist/index.js';
@@ -66,10 +66,12 @@ class Device extends Party {
   }
 }
 
+const only = process.argv[2];
 const results = {};
 
 // The quartiles over batches of the mean within each; what `prepare` does is not counted.
 async function row(name, count, run, prepare = () => undefined) {
+  if (only && only !== name) return;
   const samples = [];
   for (let batch = -warmUps; batch < batches; batch++) {
     const prepared = await prepare();
