@@ -34,13 +34,7 @@ internal static class SignalReport
     {
         // The last line is the command of the other benchmark.
         var machine = Machine.Describe().SkipLast(1);
-        var lines = new List<string>();
-        foreach (var (row, title) in Rows)
-        {
-            Terminal.Progress(title);
-            lines.Add(Line(title, [.. Enumerable.Range(0, Rounds).Select(round => Round(row, theirsFirst: round % 2 == 0))]));
-        }
-
+        var lines = Rows.Select(row => Measured(row.Row, row.Title)).ToList();
         var client = TheirAnswer(nameof(KeyRows.Sign));
         Terminal.Progress("Timing");
         var timing = Output("dotnet", typeof(SignalReport).Assembly.Location, "timing");
@@ -92,6 +86,12 @@ internal static class SignalReport
             {string.Join('\n', browser.Split('\n').Select(line => $"| {line.Replace(" ", " | ", StringComparison.Ordinal)} |"))}
 
             """;
+    }
+
+    private static string Measured(string row, string title)
+    {
+        Terminal.Progress(title);
+        return Line(title, [.. Enumerable.Range(0, Rounds).Select(round => Round(row, theirsFirst: round % 2 == 0))]);
     }
 
     private static (RowCost Ours, double Theirs) Round(string row, bool theirsFirst)
