@@ -8,8 +8,6 @@ using SecureChat.Client.Messages;
 using SecureChat.Client.Tests.Support;
 using SecureChat.Protocol.Proto;
 
-#pragma warning disable RS0030 // What the server says is the same in every run.
-
 namespace SecureChat.Client.Tests.Connection;
 
 /// <summary>A server that says what no server of ours would: the device refuses it, goes on working, and believes it again when it is honest.</summary>

@@ -138,15 +138,14 @@ public sealed class GroupTests
         await alice.Client.SendAsync(group, "first", Ct);
         await bob.TextAsync("first");
         await bob.Client.DisconnectAsync(Ct);
-        var keys = await bob.Options.Store.ListAsync(Tables.SenderKeys.Name, 0, 10, Ct);
-        await bob.Options.Store.CommitAsync([.. keys.Select(row => new RowChange(Tables.SenderKeys.Name, row.Key, null))], Ct);
+        var keys = await bob.ForgetAsync(Tables.SenderKeys.Name);
         await bob.Client.ConnectAsync(Ct);
 
         await alice.Client.SendAsync(group, "can you read this?", Ct);
         var sentAt = world.Clock.GetUtcNow();
         await bob.EventAsync<MessageReceived>(told => told.Message.Text == "can you read this?");
 
-        Assert.NotEmpty(keys);
+        Assert.NotEqual(0, keys);
         Assert.InRange(world.Clock.GetUtcNow() - sentAt, TimeSpan.Zero, TimeSpan.FromMinutes(1));
     }
 

@@ -75,9 +75,7 @@ public sealed class ResendTests
         await alice.Client.SendAsync(group, "first", Ct);
         await bob.TextAsync("first");
         await bob.Client.DisconnectAsync(Ct);
-        var table = inGroup ? Tables.SenderKeys.Name : Tables.Sessions;
-        var keys = await bob.Options.Store.ListAsync(table, 0, 10, Ct);
-        await bob.Options.Store.CommitAsync([.. keys.Select(row => new RowChange(table, row.Key, null))], Ct);
+        var keys = await bob.ForgetAsync(inGroup ? Tables.SenderKeys.Name : Tables.Sessions);
         await bob.Client.ConnectAsync(Ct);
         var (posts, isAsked) = (0, new TaskCompletionSource());
         world.Server.Network.DelayAnswer = async (request, ct) =>
@@ -102,7 +100,7 @@ public sealed class ResendTests
         var sentAt = world.Clock.GetUtcNow();
         await world.UntilAsync(() => Task.FromResult(bob.Events<MessageReceived>().Any(told => told.Message.Text == "can you read this?")));
 
-        Assert.NotEmpty(keys);
+        Assert.NotEqual(0, keys);
         Assert.InRange(world.Clock.GetUtcNow() - sentAt, TimeSpan.Zero, TimeSpan.FromMinutes(2));
     }
 

@@ -173,10 +173,15 @@ internal sealed class Person : IAsyncDisposable
         [.. (await Client.MessagesAsync(with.Account, World.Ct)).Select(message => message.Text)];
 
     /// <summary>As if the device had lost its sessions: what comes in them cannot be read.</summary>
-    public async Task ForgetSessionsAsync()
+    public Task ForgetSessionsAsync() => ForgetAsync(Tables.Sessions);
+
+    /// <summary>As if the device had lost a table of its store.</summary>
+    /// <returns>How many rows are gone.</returns>
+    public async Task<int> ForgetAsync(string table)
     {
-        var sessions = await Options.Store.ListAsync(Tables.Sessions, 0, 1000, World.Ct);
-        await Options.Store.CommitAsync([.. sessions.Select(row => new RowChange(Tables.Sessions, row.Key, null))], World.Ct);
+        var rows = await Options.Store.ListAsync(table, 0, 1000, World.Ct);
+        await Options.Store.CommitAsync([.. rows.Select(row => new RowChange(table, row.Key, null))], World.Ct);
+        return rows.Count;
     }
 
     /// <summary>As if the last that came from somebody's phone were missing still: what comes after it is kept back.</summary>
