@@ -1,4 +1,5 @@
 using SecureChat.Protocol;
+using SecureChat.Server.Connections;
 
 namespace SecureChat.Server.Messages;
 
@@ -9,9 +10,6 @@ internal sealed class AckBatch
     private List<ulong>? _requests;
 
     public List<long> Positions { get; private set; } = None;
-
-    /// <summary>The requests to answer once the store knows.</summary>
-    public IReadOnlyList<ulong> Requests => _requests ?? [];
 
     public bool IsFull => Positions.Count > Limits.MaxAckBatch;
 
@@ -31,6 +29,38 @@ internal sealed class AckBatch
         if (request != 0)
         {
             (_requests ??= []).Add(request);
+        }
+    }
+
+    /// <summary>Tells the store, and then the device where it asked.</summary>
+    public async Task DeleteAsync(MessageFrames relay, ClientSession session)
+    {
+        ProtocolError? refusal = null;
+        try
+        {
+            await relay.Queue.AckAsync(session.Caller.Address, Positions, CancellationToken.None);
+            if (_requests is not null)
+            {
+                await relay.Queue.WrittenAsync(CancellationToken.None);
+            }
+        }
+        catch (Exception e)
+        {
+            // The mail stays queued; the device gets it once more and acknowledges again.
+            relay.Log.AckFailed(e.GetType().Name);
+            refusal = ProtocolError.Unavailable;
+        }
+
+        foreach (var request in _requests ?? [])
+        {
+            if (refusal is null)
+            {
+                ServerFrames.Accepted(session, request);
+            }
+            else
+            {
+                session.Refuse(request, refusal, TimeSpan.FromSeconds(5));
+            }
         }
     }
 }

@@ -215,29 +215,7 @@ internal sealed class Delivery(MessageFrames relay, ClientSession session) : IMa
     {
         while (NextAcks() is { } acks)
         {
-            ProtocolError? refusal = null;
-            try
-            {
-                await relay.Mailbox.AckAsync(Device, acks.Positions, CancellationToken.None);
-            }
-            catch (Exception e)
-            {
-                // The mail stays queued; the device gets it once more and acknowledges again.
-                relay.Log.AckFailed(e.GetType().Name);
-                refusal = ProtocolError.Unavailable;
-            }
-
-            foreach (var request in acks.Requests)
-            {
-                if (refusal is null)
-                {
-                    ServerFrames.Accepted(session, request);
-                }
-                else
-                {
-                    session.Refuse(request, refusal, TimeSpan.FromSeconds(5));
-                }
-            }
+            await acks.DeleteAsync(relay, session);
         }
     }
 

@@ -69,14 +69,15 @@ internal static class MessagesEndpoints
 
     /// <summary><c>POST /v1/messages/ack</c>: deletes messages that the device has kept.</summary>
     private static async Task<Results<NoContent, ProblemHttpResult>> Acknowledge(
-        AckMessages body, Caller caller, Mailbox mailbox, CancellationToken ct)
+        AckMessages body, Caller caller, IMessageQueue queue, CancellationToken ct)
     {
         if (body.Positions.Count is 0 or > Limits.MaxAckBatch)
         {
             return Problem.From(ProtocolError.Malformed);
         }
 
-        await mailbox.AckAsync(caller.Address, body.Positions, ct);
+        await queue.AckAsync(caller.Address, body.Positions, ct);
+        await queue.WrittenAsync(ct);
         return TypedResults.NoContent();
     }
 

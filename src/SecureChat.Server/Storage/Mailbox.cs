@@ -102,9 +102,6 @@ internal sealed class Mailbox(
         return hot.IsShared ? NotifyAsync(to, envelope, ct) : Task.CompletedTask;
     }
 
-    public Task AckAsync(DeviceAddress device, IReadOnlyList<long> positions, CancellationToken ct) =>
-        queue.AckAsync(device, positions, ct);
-
     /// <summary>Makes <paramref name="listener"/> the one that gets this device's mail; the one before it is displaced, on any node.</summary>
     /// <remarks>To be called before the queue is first read.</remarks>
     public async Task<Attachment> AttachAsync(DeviceAddress device, IMailListener listener, CancellationToken ct)

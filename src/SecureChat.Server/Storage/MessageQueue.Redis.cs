@@ -135,6 +135,9 @@ internal sealed class RedisMessageQueue(IConnectionMultiplexer redis, QueueCaps 
         await ReleaseAsync((byte[][])shared!).WaitAsync(ct);
     }
 
+    // Redis answers a script once its append-only file has it.
+    public Task WrittenAsync(CancellationToken ct) => Task.CompletedTask;
+
     public async Task ClearAsync(DeviceAddress device, CancellationToken ct)
     {
         var names = new QueueNames(device);

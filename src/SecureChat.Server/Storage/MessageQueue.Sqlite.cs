@@ -124,6 +124,14 @@ internal sealed class SqliteMessageQueue : IMessageQueue, IDisposable
         return Task.CompletedTask;
     }
 
+    public Task WrittenAsync(CancellationToken ct)
+    {
+        lock (_gate)
+        {
+            return DurablyAsync().WaitAsync(ct);
+        }
+    }
+
     public Task ClearAsync(DeviceAddress device, CancellationToken ct)
     {
         var answered = new List<QueueAppend>();

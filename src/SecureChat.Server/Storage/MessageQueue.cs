@@ -39,7 +39,11 @@ internal interface IMessageQueue
     Task<IReadOnlyList<StoredMail>> ReadAsync(DeviceAddress device, long after, int count, CancellationToken ct);
 
     /// <summary>Deletes acknowledged mail; unknown positions are ignored.</summary>
+    /// <remarks>A <c>kill -9</c> before <see cref="WrittenAsync"/> may bring it back.</remarks>
     Task AckAsync(DeviceAddress device, IReadOnlyList<long> positions, CancellationToken ct);
+
+    /// <summary>Completes when what was deleted before survives <c>kill -9</c>.</summary>
+    Task WrittenAsync(CancellationToken ct);
 
     /// <summary>Deletes a device's whole queue.</summary>
     Task ClearAsync(DeviceAddress device, CancellationToken ct);

@@ -12,8 +12,10 @@ internal sealed class Load(IReadOnlyList<Device> senders, IReadOnlyList<Device> 
 {
     private const int InFlightPerSender = 16;
     private const int ContentBytes = 512;
+    private const int AcksPerConfirmation = 16;
     private readonly ConcurrentDictionary<Guid, (Device From, Device To)> _accepted = new();
     private readonly ConcurrentDictionary<Device, ConcurrentQueue<Guid>> _arrived = new();
+    private readonly ConcurrentDictionary<Device, ConcurrentQueue<Guid>> _confirmed = new();
     private int _next;
 
     /// <summary>Every message that a sender was told is kept.</summary>
@@ -24,6 +26,9 @@ internal sealed class Load(IReadOnlyList<Device> senders, IReadOnlyList<Device> 
 
     /// <summary>Message ids in the order in which a device took them in, repetitions included.</summary>
     public IReadOnlyCollection<Guid> ArrivedAt(Device device) => _arrived.GetOrAdd(device, _ => []);
+
+    /// <summary>Messages that the server told an awake device it has deleted, after the device's acknowledgement.</summary>
+    public IReadOnlyCollection<Guid> ConfirmedBy(Device device) => _confirmed.GetOrAdd(device, _ => []);
 
     /// <summary>Sends without pause until <paramref name="stop"/>, or until the connections are gone.</summary>
     public Task SendAsync(CancellationToken stop) => Task.WhenAll(
@@ -48,11 +53,18 @@ internal sealed class Load(IReadOnlyList<Device> senders, IReadOnlyList<Device> 
     public async Task ReceiveAsync(Device device)
     {
         var socket = device.Socket;
+        var unconfirmed = new List<Deliver>();
         await foreach (var delivered in socket.Delivered.ReadAllAsync())
         {
             try
             {
                 await TakeInAsync(device, delivered);
+                unconfirmed.Add(delivered);
+                if (unconfirmed.Count == AcksPerConfirmation)
+                {
+                    await ConfirmAsync(device, socket, unconfirmed);
+                    unconfirmed.Clear();
+                }
             }
             catch (Exception e) when (e is WebSocketException or InvalidOperationException or ObjectDisposedException)
             {
@@ -87,10 +99,10 @@ internal sealed class Load(IReadOnlyList<Device> senders, IReadOnlyList<Device> 
         await device.DisconnectAsync();
     }
 
-    /// <summary>Sends accepted messages a second time, as a client does that did not see the answer.</summary>
-    public async Task RepeatAsync(int count, CancellationToken ct)
+    /// <summary>Sends accepted messages to some a second time, as a client does that did not see the answer.</summary>
+    public async Task RepeatAsync(IReadOnlyList<Device> recipients, int count, CancellationToken ct)
     {
-        foreach (var (id, (from, to)) in _accepted.Take(count))
+        foreach (var (id, (from, to)) in _accepted.Where(message => recipients.Contains(message.Value.To)).Take(count))
         {
             await from.Socket.AskAsync(Frame(id, to), ct);
         }
@@ -104,6 +116,19 @@ internal sealed class Load(IReadOnlyList<Device> senders, IReadOnlyList<Device> 
         }
 
         return device.Socket.AckAsync([delivered.Position], CancellationToken.None);
+    }
+
+    /// <summary>Acknowledges a second time, which is harmless, and takes the server's word for it.</summary>
+    private async Task ConfirmAsync(Device device, ChatSocket socket, IReadOnlyList<Deliver> taken)
+    {
+        var ack = new ClientFrame { Ack = new Ack { Positions = { taken.Select(delivered => delivered.Position) } } };
+        if ((await socket.AskAsync(ack, CancellationToken.None)).BodyCase is ServerFrame.BodyOneofCase.Accepted)
+        {
+            foreach (var delivered in taken)
+            {
+                _confirmed.GetOrAdd(device, _ => []).Enqueue(Device.ReadGuid(delivered.Envelope.Id));
+            }
+        }
     }
 
     private async Task SendOneByOneAsync(Device sender, CancellationToken stop)

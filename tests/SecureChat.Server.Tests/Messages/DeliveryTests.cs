@@ -242,6 +242,8 @@ public sealed class DeliveryTests
             return inner.AckAsync(device, positions, ct);
         }
 
+        public Task WrittenAsync(CancellationToken ct) => inner.WrittenAsync(ct);
+
         public Task ClearAsync(DeviceAddress device, CancellationToken ct) => inner.ClearAsync(device, ct);
 
         public Task<int> ExpireAsync(CancellationToken ct) => inner.ExpireAsync(ct);

@@ -64,8 +64,9 @@ public sealed class WakeUpTests
         }
 
         await mailbox.AttachAsync(bob, new Listener(), Ct);
-        var waiting = await stage.Node.Get<IMessageQueue>().ReadAsync(carol, 0, 10, Ct);
-        await mailbox.AckAsync(carol, [waiting[0].Position], Ct);
+        var queue = stage.Node.Get<IMessageQueue>();
+        var waiting = await queue.ReadAsync(carol, 0, 10, Ct);
+        await queue.AckAsync(carol, [waiting[0].Position], Ct);
         stage.Node.Clock.Advance(TimeSpan.FromMinutes(2));
         await stage.SettleAsync();
 
