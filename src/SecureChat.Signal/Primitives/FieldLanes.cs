@@ -10,7 +10,7 @@ namespace SecureChat.Signal.Primitives;
 /// Bounds: a product has limbs below 2^26 + 2^17 and 2^25 + 2^17, and a factor may have limbs below 2^27.7 and 2^26.7: nineteen times
 /// one of them has 32 bits, and the sum of ten products 64. Results may go to where a factor was.
 /// </remarks>
-internal struct FieldLanes
+internal partial struct FieldLanes
 {
     /// <summary>How many numbers there are.</summary>
     public const int Count = 4;
@@ -356,7 +356,7 @@ internal struct FieldLanes
     private static ulong Limb(ReadOnlySpan<byte> bytes, int bit, int size)
     {
         // No further than the number: the topmost limb begins in its last eight bytes.
-        var from = Math.Min(bit / 8, FieldElement.Size - sizeof(ulong));
+        var from = Math.Min(bit >> 3, FieldElement.Size - sizeof(ulong));
         return (BinaryPrimitives.ReadUInt64LittleEndian(bytes[from..]) >> (bit - (8 * from))) & ((1UL << size) - 1);
     }
 }

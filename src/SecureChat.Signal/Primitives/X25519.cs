@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 using System.Security.Cryptography;
 
 namespace SecureChat.Signal.Primitives;
@@ -13,7 +14,7 @@ internal static class X25519
     public const int Size = 32;
 
     /// <summary>(A + 2) / 4 of the curve.</summary>
-    private const uint A24 = 121_666;
+    internal const uint A24 = 121_666;
 
     /// <summary>Sets the bits that every private key has (RFC 7748, 5).</summary>
     public static void Clamp(Span<byte> scalar)
@@ -38,7 +39,29 @@ internal static class X25519
         }
 
         var x1 = FieldElement.Decode(point);
-        var (x2, z2, x3, z3) = (FieldElement.One, FieldElement.Zero, x1, FieldElement.One);
+        FieldElement x, z;
+        if (Avx2.IsSupported)
+        {
+            MontgomeryLanes.Ladder(scalar, x1, out x, out z);
+        }
+        else
+        {
+            Ladder(scalar, x1, out x, out z);
+        }
+
+        FieldElement.Invert(z, out z);
+        FieldElement.Multiply(x, z, out x);
+        x.Encode(secret);
+        Span<byte> zero = stackalloc byte[Size];
+        zero.Clear();
+        return !CryptographicOperations.FixedTimeEquals(secret, zero);
+    }
+
+    /// <summary>The multiple of the point with the coordinate x1 by a clamped scalar, as x2 / z2; without vectors.</summary>
+    public static void Ladder(ReadOnlySpan<byte> scalar, in FieldElement x1, out FieldElement x2, out FieldElement z2)
+    {
+        (x2, z2) = (FieldElement.One, FieldElement.Zero);
+        var (x3, z3) = (x1, FieldElement.One);
         var exchanged = 0UL;
         for (var bit = 254; bit >= 0; bit--)
         {
@@ -50,12 +73,6 @@ internal static class X25519
         }
 
         // The lowest bits of a clamped scalar are zero, so that nothing is left to be exchanged.
-        FieldElement.Invert(z2, out z2);
-        FieldElement.Multiply(x2, z2, out x2);
-        x2.Encode(secret);
-        Span<byte> zero = stackalloc byte[Size];
-        zero.Clear();
-        return !CryptographicOperations.FixedTimeEquals(secret, zero);
     }
 
     /// <summary>Doubles (x2, z2), and adds it to (x3, z3), whose difference is x1: RFC 7748, 5.</summary>

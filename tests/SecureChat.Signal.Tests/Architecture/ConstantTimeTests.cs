@@ -13,8 +13,8 @@ public sealed class ConstantTimeTests
 {
     private static readonly string[] Files =
     [
-        "Primitives/FieldElement.cs", "Primitives/X25519.cs", "Primitives/EdwardsPoint.cs", "Primitives/EdwardsBase.cs",
-        "Primitives/Scalar25519.cs", "Primitives/XEdDsa.cs",
+        "Primitives/FieldElement.cs", "Primitives/FieldLanes.cs", "Primitives/FieldLanes.Ladder.cs", "Primitives/MontgomeryLanes.cs",
+        "Primitives/X25519.cs", "Primitives/EdwardsPoint.cs", "Primitives/EdwardsBase.cs", "Primitives/Scalar25519.cs", "Primitives/XEdDsa.cs",
         "Spqr/MlKemRing.cs", "Spqr/MlKemSampling.cs", "Spqr/IncrementalMlKem.cs",
     ];
 
@@ -24,6 +24,7 @@ public sealed class ConstantTimeTests
         ["Primitives/FieldElement.cs:HighHalf:Bmi2.X64.IsSupported"] = "asks what the processor can do",
         ["Primitives/FieldElement.cs:HighHalf:ArmBase.Arm64.IsSupported"] = "asks what the processor can do",
         ["Primitives/X25519.cs:Agree:OperatingSystem.IsBrowser()"] = "asks where it runs",
+        ["Primitives/X25519.cs:Agree:Avx2.IsSupported"] = "asks what the processor can do",
         ["Primitives/EdwardsPoint.cs:Finish:!withoutT"] = "whether another doubling follows is the caller's choice",
         ["Primitives/EdwardsPoint.cs:IsNeutral:_x.IsZero() && difference.IsZero()"] = "judges a public key",
         ["Primitives/Scalar25519.cs:IsReduced:limb != Order[i]"] = "judges a signature",
@@ -60,6 +61,8 @@ public sealed class ConstantTimeTests
     private static readonly Dictionary<string, string> MayIndex = new(StringComparer.Ordinal)
     {
         ["Primitives/EdwardsBase.cs:Select:position"] = "counts up with the digits; the digit is what is secret",
+        ["Primitives/FieldLanes.cs:Unpack:lane"] = "every caller writes the number down",
+        ["Primitives/FieldLanes.cs:Limb:from"] = "every caller writes the number of the first bit down",
         ["Primitives/Scalar25519.cs:Multiply:at"] = "counts up with the loop",
         ["Primitives/XEdDsa.cs:HashToScalar:size"] = "how long a message is is no secret",
         ["Spqr/MlKemRing.cs:Ntt:zeta"] = "counts up, once for each block",
