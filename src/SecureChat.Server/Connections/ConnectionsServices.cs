@@ -13,6 +13,11 @@ internal static class ConnectionsServices
         services.AddSingleton<SocketHandler>();
         services.AddSingleton<SessionTable>().AddHostedService(provider => provider.GetRequiredService<SessionTable>());
 
+        services.AddHostedService(provider => new HeapCompaction(
+            () => provider.GetRequiredService<SessionTable>().Count,
+            () => GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: true, compacting: true),
+            provider.GetRequiredService<TimeProvider>()));
+
         // Frames are small and handled at once: another hop through the thread pool would cost more than they do.
         services.Configure<SocketTransportOptions>(transport => transport.UnsafePreferInlineScheduling = true);
     }
