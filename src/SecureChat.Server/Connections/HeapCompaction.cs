@@ -3,7 +3,7 @@ namespace SecureChat.Server.Connections;
 /// <summary>Closes the gaps that opening a crowd of connections left in the heap, once it has come.</summary>
 /// <remarks>
 /// What a connection keeps lies between what opening it needed for a moment. While nobody sends anything, nothing makes the collector
-/// move it together, and the gaps cost more than a tenth of an idle connection.
+/// move it together, and the gaps cost some 0.6 KiB an idle connection.
 /// </remarks>
 /// <param name="count">Connections now.</param>
 /// <param name="compact">Stops everything, for 15 microseconds per connection of the API's port where it was measured.</param>
